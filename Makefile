@@ -1,0 +1,27 @@
+# make repro: set up, then run the pipeline. make test: set up, then test. Both are quick when repeated.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: repro test lint lock
+repro: .venv/ready
+	dvc repro
+	dvc metrics show
+
+test: .venv/ready
+	pytest
+
+lint: .venv/ready
+	ruff check . && ruff format --check . && mypy
+
+# uv comes from the lock too: pip only fetches the first one. Versions and hashes, no addresses.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("deepfake needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv --clear .venv
+	pip install --quiet --disable-pip-version-check uv
+	uv pip sync --quiet --python .venv requirements.lock
+	uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra dask --extra dev pyproject.toml --output-file requirements.lock
