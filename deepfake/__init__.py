@@ -1,0 +1,1 @@
+"""deepfake: raw videos in, a trained and honestly evaluated deepfake detector out."""

@@ -1,0 +1,1 @@
+"""base: what every part stands on; imports nothing of ours from above it."""

@@ -1,0 +1,71 @@
+"""parallel: many items at once give what one after the other gives."""
+
+import math
+import sys
+from functools import partial
+
+import pytest
+
+from deepfake.base import parallel, plugins
+from deepfake.base.errors import UserError
+
+NUMBERS = list(range(30))
+ROOTS = [math.sqrt(number) for number in NUMBERS]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_results_come_in_the_order_of_the_items(monkeypatch, jobs):
+    monkeypatch.setenv("JOBS", jobs)
+    assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS
+
+
+def test_nothing_to_do_is_done_at_once():
+    assert parallel.run(math.sqrt, [], "roots") == []
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", " "])
+def test_jobs_must_be_a_number_above_0(monkeypatch, jobs):
+    monkeypatch.setenv("JOBS", jobs)
+    with pytest.raises(UserError, match=f"JOBS={jobs}: must be a number above 0"):
+        parallel.run(math.sqrt, NUMBERS, "roots")
+
+
+def test_jobs_are_as_many_as_the_cores_unless_said(monkeypatch):
+    monkeypatch.setenv("JOBS", "3")
+    assert parallel.jobs() == 3
+    monkeypatch.delenv("JOBS")
+    assert parallel.jobs() >= 1
+
+
+def test_an_unknown_engine_is_answered_with_the_known_ones(monkeypatch):
+    monkeypatch.setenv("ENGINE", "dsk")
+    with pytest.raises(UserError, match="ENGINE: no engine 'dsk'; there are: dask, local") as error:
+        parallel.run(math.sqrt, NUMBERS, "roots")
+    assert error.value.hint == "did you mean 'dask'?"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_mistake_in_a_worker_is_told_as_one_here(monkeypatch, jobs):
+    monkeypatch.setenv("JOBS", jobs)
+    with pytest.raises(UserError, match="no detector 'yunett'") as error:
+        parallel.run(partial(plugins.load, "detectors"), ["yunett"] * 4, "detectors")
+    assert error.value.hint == "did you mean 'yunet'?"
+
+
+def test_without_dask_its_engine_says_how_to_get_it(monkeypatch):
+    monkeypatch.setenv("ENGINE", "dask")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UserError, match="ENGINE=dask needs Dask") as error:
+        parallel.run(math.sqrt, NUMBERS, "roots")
+    assert "deepfake[dask]" in error.value.hint
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_results(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("ENGINE", "dask")
+    monkeypatch.setenv("JOBS", "2")
+    assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS  # a cluster of this machine, for the while
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv("DASK_SCHEDULER", cluster.scheduler_address)
+        assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS
