@@ -1,0 +1,65 @@
+"""detectors: every one of the folder finds the same faces, and says them in the same way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfake.base import plugins
+from deepfake.base.errors import UserError
+from deepfake.faces import Detector, Face, crop, overlap
+
+NAMES = plugins.names("detectors")
+MODELS = {"yunet": Path(__file__).parents[1] / "data/weights/face_detection_yunet_2023mar.onnx"}  # got by the user
+
+
+@pytest.fixture(params=NAMES, scope="module")
+def detector(request) -> Detector:
+    model = MODELS.get(request.param)
+    if model and not model.is_file():
+        pytest.skip(f"no {model.name} in data/weights")
+    return plugins.load("detectors", request.param).build(str(model) if model else None)
+
+
+def test_a_detector_conforms(detector, heads):
+    two = np.hstack([heads[0][0], heads[1][0]])
+    found = detector.detect(two)
+    assert all(isinstance(face, Face) for face in found)
+    assert [face.score for face in found] == sorted((face.score for face in found), reverse=True)
+    assert detector.window > 0
+    shares = overlap(np.array([[65.0, 65, 205, 205], [320, 80, 430, 200]]), np.stack([face.box for face in found]))
+    assert (shares.max(1) > 0.4).all()  # one on each of the two heads
+    assert len(found) == 2
+    for face in found:
+        assert face.landmarks.shape == detector.template.shape
+        assert np.isfinite(face.landmarks).all()
+        inside = (face.landmarks > face.box[:2] - 0.2 * face.side) & (face.landmarks < face.box[2:] + 0.2 * face.side)
+        assert inside.all()
+        cut, aligned = crop(two, face, detector.template, 112, 0.3)
+        assert (cut.shape, aligned) == ((112, 112, 3), True)
+
+
+@pytest.mark.parametrize("size", [(300, 300), (40, 40), (40, 400)])
+def test_where_there_is_no_face_none_is_found(detector, size):
+    assert detector.detect(np.zeros((*size, 3), np.uint8)) == []
+
+
+def test_a_detector_does_not_change_the_image(detector, heads):
+    image = heads[0][0].copy()
+    one, again = detector.detect(image), detector.detect(image)
+    np.testing.assert_array_equal(image, heads[0][0])
+    assert [face.box.tolist() for face in one] == [face.box.tolist() for face in again]
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_detector_without_its_model_file_says_where_to_get_it(name, tmp_path):
+    build = plugins.load("detectors", name).build
+    (tmp_path / "text.onnx").write_text("not a model")
+    for weights, said in (
+        (None, "needs its model file"),
+        (str(tmp_path / "none.onnx"), "no file .*none.onnx"),
+        (str(tmp_path / "text.onnx"), "text.onnx: OpenCV cannot load it"),
+    ):
+        with pytest.raises(UserError, match=f"detect.weights: .*{said}") as error:
+            build(weights)
+        assert "data/weights" in error.value.hint
