@@ -1,0 +1,76 @@
+"""clips: the frames of a track as arrays, and which of them make a sequence."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deepfake import video
+from deepfake.base import items
+from deepfake.base.items import Item
+from deepfake.base.params import Params
+from deepfake.video import Images
+
+ARRAY = "faces.npy"
+
+
+class Size(Params):
+    """What shapes a decoded clip, beside its file."""
+
+    side: int  # px
+
+
+def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int) -> list[Path]:
+    """For each shard, a .npy file of its frames at these positions: (T, side, side, 3) uint8 RGB.
+
+    They are made once and lie in the store, to be read as memory maps: training never decodes.
+    """
+    todo = [
+        Item(file.as_posix(), (file,), {"positions": [int(i) for i in some]})
+        for file, some in zip(files, positions, strict=True)
+    ]
+    return [one.entry / ARRAY for one in items.make(todo, work, Size(side=side), label="decode")]
+
+
+def work(item: Item, folder: Path, p: Size) -> None:
+    """One shard as an item of the store."""
+    np.save(folder / ARRAY, resized(video.images(item.inputs[0])[item.args["positions"]], p.side))
+
+
+def resized(images: Images, side: int) -> Images:
+    """(T, S, S, 3) uint8 at (T, side, side, 3), without aliasing."""
+    if images.shape[1] == side:
+        return images
+    how = cv2.INTER_AREA if images.shape[1] > side else cv2.INTER_CUBIC
+    return np.stack([np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8) for image in images])
+
+
+def interleaved(count: int, frames: int) -> list[list[int]]:
+    """All `count` frames of a track as sequences of at most `frames`, each spread over the whole of it.
+
+    Of 7 frames in sequences of 3:  [0, 3, 6], [1, 4], [2, 5].
+    """
+    step = -(-count // frames)
+    return [list(range(start, count, step)) for start in range(step)]
+
+
+def drawn(count: int, frames: int, rng: np.random.Generator) -> list[int]:
+    """One random frame from each of `frames` equal stretches of a track; all of them where it has no more.
+
+    Source: Wang et al., "Temporal segment networks", ECCV 2016.
+    """
+    if count <= frames:
+        return list(range(count))
+    edges = np.linspace(0, count, frames + 1)
+    low, high = np.ceil(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
+    return [int(i) for i in rng.integers(low, high)]
+
+
+def padded(sequences: Sequence[Images], frames: int) -> tuple[Images, np.ndarray]:
+    """Sequences of (T_i, S, S, 3), T_i <= frames, as (B, frames, S, S, 3) uint8, and what counts: (B, frames) bool."""
+    batch = np.zeros((len(sequences), frames, *sequences[0].shape[1:]), np.uint8)
+    mask = np.zeros((len(sequences), frames), bool)
+    for row, images in enumerate(sequences):
+        batch[row, : len(images)], mask[row, : len(images)] = images, True
+    return batch, mask

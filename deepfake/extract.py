@@ -1,0 +1,114 @@
+"""extract: which frames of a video to keep."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from deepfake import video
+from deepfake.base.items import Item, content
+from deepfake.base.params import Params
+
+if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
+    import pandas as pd
+
+FRAMES = "frames.mkv"
+
+
+class Policy(Params):
+    """Which frames of a video to keep, and how."""
+
+    sampling: Literal["count", "fps", "stride"]
+    frames_per_video: int = Field(gt=0)  # count: spread over the whole video, first to last
+    fps: float = Field(gt=0)  # fps: frames a second
+    stride: int = Field(gt=0)  # stride: every so many frames
+    max_side: int | None = Field(ge=16)  # px: larger frames are scaled down; null keeps them
+    crf: int = Field(ge=0, le=51)  # of the stored H.264; 0 is lossless
+
+
+class ExtractParams(Policy):
+    """Which videos, and which of their frames."""
+
+    root: str  # the folder of the videos
+    layout: str  # how they lie there: a file of deepfake/layouts
+
+    def policy(self) -> Policy:
+        """The part that shapes a single video, wherever it lies."""
+        return Policy.model_validate(self.model_dump(include=set(Policy.model_fields)))
+
+
+def pick(times: list[float], p: Policy) -> list[int]:
+    """The indices of the frames to keep, of frames shown at these times in s.
+
+    With `count` and 4 of 9:  fxxfxfxxf;  with `stride` 3:  fxxfxxfxx.
+    """
+    n = len(times)
+    if p.sampling == "count":
+        return sorted({round(i) for i in np.linspace(0, n - 1, min(n, p.frames_per_video))})
+    if p.sampling == "stride":
+        return list(range(0, n, p.stride))
+    # the first frame at or after each tick; a clock error of a millisecond must not skip to the next frame
+    ticks = np.floor((np.array(times) - times[0] + 1e-3) * p.fps)
+    return [0, *(np.flatnonzero(np.diff(ticks) > 0) + 1).tolist()]
+
+
+def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
+    """Write the frames to keep of the video at `path` to `target`, and what is known of the video as a row.
+
+    Never raises for a bad video: `status` is "ok", "truncated" (what decodes is kept), or why there are no frames,
+    and `reason` says it in words.
+    """
+    try:
+        info = video.probe(path)
+    except video.Unreadable as error:
+        return {"status": error.status, "reason": str(error), "frames": 0, "kept": 0}
+    planned = pick(list(info.packet_times), p) if info.packet_times else [0]
+    times, fault = _save(path, target, planned, p)
+    if (wanted := pick(times, p)) != planned:  # the headers lied: now that the frames are known, once more
+        _save(path, target, wanted, p)
+    expected = max(info.header_frames, len(info.packet_times))
+    lost = expected - len(times)
+    if not fault and lost > max(3, 0.05 * expected):  # a few may lie outside of an edit list
+        fault = f"{len(times)} of {expected} frames decode"
+    row = {"status": "truncated" if fault else "ok", "reason": fault, "frames": len(times), "kept": len(wanted)}
+    names = ("codec", "pix_fmt", "width", "height", "rotation", "fps", "bitrate", "duration", "header_frames")
+    return row | {name: getattr(info, name) for name in names}
+
+
+def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str]:
+    """Save the wanted frames; the times of all frames that decode, and what was wrong, "" for nothing."""
+    times: list[float] = []
+    fault: list[str] = []
+
+    def chosen() -> Iterator[video.Frame]:
+        keep = set(wanted)
+        try:
+            for frame in video.read(path):
+                times.append(frame.time)
+                if frame.index in keep:
+                    yield frame
+        except video.Damaged as error:
+            fault.append(f"{len(times)} frames decode, then: {error}")
+
+    video.save(target, chosen(), p.crf, p.max_side)
+    return times, "".join(fault)
+
+
+def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:
+    """One video as an item of the store: its frames and its row."""
+    path = item.inputs[0]
+    return keep(path, folder / FRAMES, p) | {"sha256": content(path) if path.is_file() else ""}
+
+
+def summary(videos: "pd.DataFrame") -> dict[str, Any]:
+    """How many videos there are by status and label, and how many frames were decoded and kept."""
+    counts = videos.groupby(["label", "status"]).size()
+    by_label = {name: counts.get(label, {}) for label, name in enumerate(("real", "fake"))}
+    return {
+        "videos": len(videos),
+        "status": {name: dict(sorted(dict(c).items())) for name, c in by_label.items()},
+        "frames_decoded": int(videos["frames"].sum()),
+        "frames_kept": int(videos["kept"].sum()),
+    }

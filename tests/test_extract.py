@@ -1,0 +1,260 @@
+"""extract: the frames that the sampling picks are kept, of every video that shows any; the others say why not."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from deepfake import extract, video
+from deepfake.base import tables
+from deepfake.base.errors import UserError
+from deepfake.base.items import Item, content
+from deepfake.extract import Policy, keep, pick
+from stages.extract import run
+
+COUNT = Policy(sampling="count", frames_per_video=4, fps=1, stride=1, max_side=None, crf=0)
+
+
+def policy(**columns) -> Policy:
+    """Four frames a video, but for the settings given."""
+    return COUNT.model_copy(update=columns)
+
+
+def clock(count: int, fps: float = 25) -> list[float]:
+    return [i / fps for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "picked"),
+    [
+        (9, 4, [0, 3, 5, 8]),
+        (100, 2, [0, 99]),  # first to last
+        (9, 1, [0]),
+        (3, 4, [0, 1, 2]),
+        (1, 4, [0]),
+        (5, 5, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_a_count_is_spread_over_the_whole_video(count, wanted, picked):
+    assert pick(clock(count), policy(frames_per_video=wanted)) == picked
+
+
+@pytest.mark.parametrize(("count", "stride", "picked"), [(9, 3, [0, 3, 6]), (10, 3, [0, 3, 6, 9]), (2, 5, [0])])
+def test_a_stride_takes_every_so_many_frames(count, stride, picked):
+    assert pick(clock(count), policy(sampling="stride", stride=stride)) == picked
+
+
+@pytest.mark.parametrize(
+    ("times", "fps", "picked"),
+    [
+        (clock(25), 5, [0, 5, 10, 15, 20]),
+        (clock(30, 30), 10, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]),
+        (clock(4), 25, [0, 1, 2, 3]),
+        (clock(4), 100, [0, 1, 2, 3]),  # more than there are
+        (clock(100), 0.5, [0, 50]),
+        ([0.0, 0.1, 2.5, 2.6, 3.05], 1, [0, 2, 4]),  # the first at or after each tick
+        ([7.0, 7.9, 8.0, 8.1], 1, [0, 2]),  # ticks count from the first frame
+        ([3.0], 1, [0]),
+    ],
+)
+def test_frames_a_second_are_the_first_at_or_after_each_tick(times, fps, picked):
+    assert pick(times, policy(sampling="fps", fps=fps)) == picked
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_jitter_of_a_millisecond_picks_no_other_frame(seed):
+    jitter = np.random.default_rng(seed).uniform(0, 0.9e-3, 250)
+    times = (np.array(clock(250)) - np.where(np.arange(250), jitter, 0)).tolist()
+    assert pick(times, policy(sampling="fps", fps=5)) == list(range(0, 250, 5))
+
+
+@pytest.mark.parametrize("sampling", ["count", "fps", "stride"])
+def test_picks_are_sorted_unique_and_in_range_for_any_clock(sampling):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        times = np.cumsum(rng.exponential(0.04, rng.integers(1, 80))).tolist()
+        p = policy(
+            sampling=sampling,
+            frames_per_video=int(rng.integers(1, 90)),
+            fps=float(rng.uniform(0.1, 60)),
+            stride=int(rng.integers(1, 90)),
+        )
+        picked = pick(times, p)
+        assert picked[0] == 0
+        assert picked[-1] < len(times)
+        assert all(a < b for a, b in pairwise(picked))
+        assert all(type(i) is int for i in picked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "frames", "kept"),
+    [
+        ("plain", "ok", 12, 4),
+        ("variable rate", "ok", 12, 4),
+        ("10 bit", "ok", 12, 4),
+        ("odd sides", "ok", 12, 4),
+        ("grey", "ok", 12, 4),
+        ("one frame", "ok", 1, 1),
+        ("tiny", "ok", 12, 4),
+        ("black", "ok", 12, 4),
+        ("sideways", "ok", 12, 4),
+        ("leaves", "ok", 12, 4),
+        ("cover", "ok", 12, 4),
+        ("holes", "truncated", 7, 4),
+        ("no index", "decode_error", 0, 0),
+        ("empty", "decode_error", 0, 0),
+        ("text", "decode_error", 0, 0),
+        ("random", "decode_error", 0, 0),
+        ("sound", "no_video", 0, 0),
+    ],
+)
+def test_every_kind_of_video_becomes_a_row_with_its_status(odd, tmp_path, kind, status, frames, kept):
+    row = keep(odd(kind), tmp_path / "frames.mkv", COUNT)
+    assert (row["status"], row["frames"], row["kept"]) == (status, frames, kept)
+    assert bool(row["reason"]) == (status != "ok")
+    stored = list(video.read(tmp_path / "frames.mkv")) if kept else []
+    assert len(stored) == kept
+    assert (tmp_path / "frames.mkv").exists() == bool(kept)
+
+
+@pytest.mark.parametrize("kind", ["plain", "variable rate", "10 bit", "odd sides", "grey", "sideways"])
+def test_kept_frames_are_those_of_the_video(odd, tmp_path, kind):
+    keep(odd(kind), tmp_path / "frames.mkv", COUNT)
+    given, stored = list(video.read(odd(kind))), list(video.read(tmp_path / "frames.mkv"))
+    for i, frame in zip([0, 4, 7, 11], stored, strict=True):
+        np.testing.assert_array_equal(frame.rgb(), given[i].rgb())
+        assert frame.time == pytest.approx(given[i].time, abs=1e-3)
+
+
+def test_what_is_left_of_a_truncated_video_is_kept(odd, tmp_path):
+    row = keep(odd("truncated"), tmp_path / "frames.mkv", COUNT)
+    assert (row["status"], row["kept"], row["header_frames"]) == ("truncated", 4, 12)
+    assert 5 <= row["frames"] <= 7
+    assert row["reason"].startswith(f"{row['frames']} frames decode, then: 1 packets do not decode: ")
+    stored = [frame.time for frame in video.read(tmp_path / "frames.mkv")]
+    assert stored[-1] == pytest.approx((row["frames"] - 1) / 25, abs=1e-3)  # the last that decodes
+
+
+def test_frames_are_picked_anew_where_packets_do_not_decode(odd, tmp_path):
+    row = keep(odd("holes"), tmp_path / "frames.mkv", COUNT)
+    assert row["reason"].startswith("7 frames decode, then: 5 packets do not decode: ")
+    decodable = [0, 1, 4, 5, 6, 10, 11]
+    stored = [frame.time for frame in video.read(tmp_path / "frames.mkv")]
+    assert stored == pytest.approx([decodable[i] / 25 for i in (0, 2, 4, 6)], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "reason"),
+    [
+        ({"header_frames": 0}, "ok", ""),
+        ({"header_frames": 15}, "ok", ""),  # a few may lie outside of an edit list
+        ({"header_frames": 16}, "truncated", "12 of 16 frames decode"),
+        ({"header_frames": 3}, "ok", ""),
+        ({"packet_times": ()}, "ok", ""),
+        ({"packet_times": tuple(clock(400))}, "truncated", "12 of 400 frames decode"),
+        ({"packet_times": tuple(clock(3))}, "ok", ""),
+    ],
+)
+def test_headers_that_lie_are_found_out(odd, tmp_path, monkeypatch, header, status, reason):
+    said = replace(video.probe(odd("plain")), **header)
+    monkeypatch.setattr(video, "probe", lambda path: said)
+    row = keep(odd("plain"), tmp_path / "frames.mkv", COUNT)
+    assert (row["status"], row["reason"], row["frames"], row["kept"]) == (status, reason, 12, 4)
+    stored = [frame.time for frame in video.read(tmp_path / "frames.mkv")]
+    assert stored == pytest.approx([0, 0.16, 0.28, 0.44], abs=1e-3)
+
+
+def test_a_row_says_what_is_known_of_the_video(turned, film, heads, tmp_path):
+    path = turned(film(tmp_path / "wide.mp4", heads[0][:, 64:192]), tmp_path / "turned.mp4", 90)
+    row = keep(path, tmp_path / "frames.mkv", COUNT)
+    assert {name: row[name] for name in ("codec", "pix_fmt", "width", "height", "rotation", "header_frames")} == {
+        "codec": "h264", "pix_fmt": "yuv420p", "width": 128, "height": 256, "rotation": 90, "header_frames": 12,
+    }  # fmt: skip
+    assert (row["fps"], row["duration"]) == (25, pytest.approx(0.48))
+
+
+def test_frames_are_scaled_down_and_stored_with_loss_where_said(odd, tmp_path):
+    keep(odd("plain"), tmp_path / "full.mkv", COUNT)
+    keep(odd("plain"), tmp_path / "small.mkv", policy(max_side=100, crf=30))
+    assert video.images(tmp_path / "small.mkv").shape == (4, 100, 100, 3)
+    assert (tmp_path / "small.mkv").stat().st_size < (tmp_path / "full.mkv").stat().st_size / 10
+
+
+def test_a_rerun_is_equal_to_the_byte(odd, tmp_path):
+    for name in "ab":
+        keep(odd("plain"), tmp_path / f"{name}.mkv", COUNT)
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+
+
+def test_the_work_on_a_video_names_its_bytes(odd, tmp_path):
+    row = extract.work(Item("a", (odd("plain"),)), tmp_path, COUNT)
+    assert row["sha256"] == content(odd("plain"))
+    assert (tmp_path / extract.FRAMES).is_file()
+    gone = extract.work(Item("b", (tmp_path / "b.mp4",)), tmp_path, COUNT)
+    assert gone == {"status": "missing", "reason": "no such file", "frames": 0, "kept": 0, "sha256": ""}
+
+
+# ---- the stage
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of a pipeline, in which the stage runs."""
+    monkeypatch.chdir(tmp_path)
+    settings = {"extract": {"root": "in", "layout": "manifest"} | COUNT.model_dump()}
+    (tmp_path / "params.yaml").write_text(json.dumps(settings))  # JSON is YAML
+    return tmp_path
+
+
+def put(folder, odd, *kinds):
+    """Videos of these kinds, and a manifest of them; the kind "gone" is listed only."""
+    (folder / "in").mkdir(exist_ok=True)
+    for kind in kinds:
+        if kind != "gone":
+            (folder / "in" / f"{kind}.mp4").write_bytes(odd(kind).read_bytes())
+    rows = [f"{kind}.mp4,{('real', 'fake')[i % 2]}" for i, kind in enumerate(kinds)]
+    (folder / "in" / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+
+
+def test_a_broken_or_missing_video_is_a_row_with_its_reason(folder, odd, capsys):
+    put(folder, odd, "plain", "text", "gone", "holes", "sound")
+    run()
+    table = tables.read(folder / "data/videos.csv").set_index("video_id")
+    assert table["status"].to_dict() == {
+        "plain.mp4": "ok",
+        "text.mp4": "decode_error",
+        "gone.mp4": "missing",
+        "holes.mp4": "truncated",
+        "sound.mp4": "no_video",
+    }
+    assert table["label"].tolist() == [0, 1, 0, 1, 0]
+    assert table["kept"].tolist() == [4, 0, 0, 4, 0]
+    assert table["codec"].tolist() == ["h264", "", "", "mjpeg", ""]
+    assert sorted(path.name for path in (folder / "data/frames").iterdir()) == ["holes.mp4.mkv", "plain.mp4.mkv"]
+    assert capsys.readouterr().out == "extract: 5 videos, 5 made anew, 3 broken -> data/frames\n"
+    run()
+    assert capsys.readouterr().out == "extract: 5 videos, 0 made anew, 3 broken -> data/frames\n"
+
+
+def test_the_summary_counts_videos_by_status_and_label(folder, odd):
+    put(folder, odd, "plain", "text", "cover", "gone")
+    run()
+    assert extract.summary(tables.read(folder / "data/videos.csv")) == {
+        "videos": 4,
+        "status": {"real": {"ok": 2}, "fake": {"decode_error": 1, "missing": 1}},
+        "frames_decoded": 24,
+        "frames_kept": 8,
+    }
+
+
+def test_videos_that_are_all_broken_are_a_mistake(folder, odd):
+    put(folder, odd, "text", "gone")
+    with pytest.raises(UserError, match="none of the 2 videos can be decoded: not a readable video"):
+        run()
+
+
+def test_a_root_that_is_not_there_is_a_mistake(folder):
+    with pytest.raises(UserError, match=r"params\.yaml: extract\.root: no folder in"):
+        run()

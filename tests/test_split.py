@@ -1,0 +1,235 @@
+"""split: no person, no source and no file is on two sides; every video is dealt, and to where it was."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake.base.errors import UserError
+from deepfake.split import SplitParams, groups, leaks, split, status, summary
+
+HASH = SplitParams(mode="hash", train=0.7, val=0.15, test=0.15, seed=0)
+QUOTA = HASH.model_copy(update={"mode": "quota"})
+OFFICIAL = HASH.model_copy(update={"mode": "official"})
+
+
+def videos(video_id, **columns) -> pd.DataFrame:
+    """A table of good real videos that share nothing, but for the columns given."""
+    texts = dict.fromkeys(("identities", "method", "source", "dataset", "split"), "")
+    good = texts | {"label": 0, "status": "ok", "kept": 4, "sha256": [f"sha of {name}" for name in video_id]}
+    return pd.DataFrame({"video_id": video_id} | good | columns)
+
+
+def kept(table: pd.DataFrame) -> pd.DataFrame:
+    """A good face of each video."""
+    return pd.DataFrame({"video_id": table["video_id"], "reason": ""})
+
+
+def pairs(count: int, method: str = "swap") -> pd.DataFrame:
+    """So many pairs of people: a real of each, and their faces swapped both ways."""
+    rows = []
+    for pair in range(count):
+        a, b = f"{method}{pair}a", f"{method}{pair}b"
+        rows += [(f"{a}.mp4", a, "", "", 0), (f"{b}.mp4", b, "", "", 0)]
+        rows += [(f"{x}_{y}.mp4", f"{x}+{y}", f"{x}.mp4", method, 1) for x, y in ((a, b), (b, a))]
+    names, identities, source, methods, label = map(list, zip(*rows, strict=True))
+    return videos(names, identities=identities, source=source, method=methods, label=label)
+
+
+def tangle(rng: np.random.Generator) -> pd.DataFrame:
+    """Videos that share people, sources and bytes at random."""
+    n = 400
+    people = [f"p{i}" for i in rng.integers(0, 2000, n)]
+    label = rng.integers(0, 2, n)
+    second = [f"+p{i}" if fake else "" for i, fake in zip(rng.integers(0, 2000, n), label, strict=True)]
+    table = videos([f"{i:03d}.mp4" for i in range(n)], label=label, sha256=[f"s{i}" for i in rng.integers(0, 4000, n)])
+    table["identities"] = [f"{one}{two}" if rng.random() < 0.8 else "" for one, two in zip(people, second, strict=True)]
+    table["source"] = [f"{i:03d}.mp4" if rng.random() < 0.2 else "" for i in rng.integers(0, n, n)]
+    return table
+
+
+def sides(table: pd.DataFrame, splits: pd.DataFrame, column: str) -> int:
+    """On how many sides the most divided one of what the column names is."""
+    shared = table.merge(splits[["video_id", "split"]], on="video_id", suffixes=("_said", ""))
+    shared[column] = shared[column].str.split("+")
+    shared = shared.explode(column)
+    return int(shared[shared[column] != ""].groupby(column)["split"].nunique().max())
+
+
+@pytest.mark.parametrize("p", [HASH, QUOTA], ids=["hash", "quota"])
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_shared_is_on_two_sides(p, seed):
+    table = tangle(np.random.default_rng(seed))
+    dealt = split(table, kept(table), p.model_copy(update={"seed": seed}))
+    assert sorted(dealt["video_id"]) == sorted(table["video_id"])
+    assert [sides(table, dealt, column) for column in ("identities", "source", "sha256")] == [1, 1, 1]
+    place = dealt.set_index("video_id")["split"]
+    made = table[table["source"] != ""]
+    assert place[made["video_id"]].tolist() == place[made["source"]].tolist()  # beside what they are made of
+
+
+@pytest.mark.parametrize(
+    ("columns", "together"),
+    [
+        ({}, "a b c"),
+        ({"identities": ["1", "2", "1+2"]}, "abc"),  # a fake has two people
+        ({"identities": ["1", "2", "1+3"]}, "ac b"),
+        ({"identities": ["1", "2", "3"], "source": ["", "", "a"]}, "ac b"),  # a fake and the real it is made of
+        ({"identities": ["1", "1", "1"], "dataset": ["x", "x", "y"]}, "ab c"),  # other people by the same name
+        ({"source": ["clip", "clip", ""]}, "ab c"),
+        ({"source": ["tape", "a", "b"]}, "abc"),  # a fake of a fake, and a real that says where it is from
+        ({"sha256": ["s", "t", "s"]}, "ac b"),
+        ({"sha256": ["", "", ""], "kept": [0, 0, 0]}, "a b c"),  # files that are missing are not equal
+        ({"identities": ["1+2", "2+3", "3+4"]}, "abc"),  # a chain
+    ],
+)
+def test_videos_that_share_something_are_one_group(columns, together):
+    named = pd.Series(list("abc")).groupby(groups(videos(list("abc"), **columns)).to_numpy()).agg("".join)
+    assert sorted(named) == together.split()
+
+
+def test_a_name_in_two_methods_is_two_videos_of_one_group():
+    names = ["Deepfakes/000_003.mp4", "Face2Face/000_003.mp4"]
+    table = videos(names, label=1, identities="000+003", method=["Deepfakes", "Face2Face"])
+    assert groups(table).nunique() == 1
+    everything = pd.concat([pairs(40), table], ignore_index=True)
+    dealt = split(everything, kept(everything), HASH)
+    assert dealt["video_id"].isin(names).sum() == 2
+
+
+@pytest.mark.parametrize("p", [HASH, QUOTA], ids=["hash", "quota"])
+def test_the_order_of_the_table_does_not_matter(p):
+    table = pairs(40)
+    shuffled = table.sample(frac=1, random_state=0, ignore_index=True)
+    pd.testing.assert_frame_equal(split(table, kept(table), p), split(shuffled, kept(shuffled), p))
+
+
+def test_new_people_move_no_video():
+    old, new = pairs(40), pairs(60, method="other")
+    both = pd.concat([new, old], ignore_index=True)
+    before = split(old, kept(old), HASH)
+    after = split(both, kept(both), HASH)
+    pd.testing.assert_frame_equal(before, after[after["video_id"].isin(before["video_id"])].reset_index(drop=True))
+
+
+def test_more_videos_of_known_people_move_no_video():
+    old = pairs(40)
+    more = videos(["swap3a_again.mp4", "a_swap.mp4"], identities=["swap3a", "swap7a+swap7b"], label=[0, 1])
+    both = pd.concat([old, more], ignore_index=True)
+    place = split(both, kept(both), HASH).set_index("video_id")["split"]
+    before = split(old, kept(old), HASH).set_index("video_id")["split"]
+    assert place[before.index].equals(before)
+    assert place["swap3a_again.mp4"] == place["swap3a.mp4"]
+
+
+def test_hashed_shares_hold_on_average():
+    table = videos([f"{i}.mp4" for i in range(4000)], label=[0, 1] * 2000)
+    shares = split(table, kept(table), HASH)["split"].value_counts(normalize=True)
+    assert shares.to_dict() == pytest.approx({"train": 0.7, "val": 0.15, "test": 0.15}, abs=0.02)
+
+
+@pytest.mark.parametrize("p", [HASH, QUOTA], ids=["hash", "quota"])
+def test_another_seed_is_another_split(p):
+    table = pairs(40)
+    one, other = (split(table, kept(table), p.model_copy(update={"seed": seed})) for seed in (0, 1))
+    assert not one["split"].equals(other["split"])
+
+
+def test_quotas_are_exact_in_every_stratum():
+    strata = {("deepfakes", 1): 20, ("face2face", 1): 100, ("", 0): 40}
+    tables = [videos([f"{m}{i}.mp4" for i in range(n)], method=m, label=label) for (m, label), n in strata.items()]
+    table = pd.concat(tables, ignore_index=True)
+    dealt = split(table, kept(table), QUOTA)
+    counts = dealt.groupby(["method", "split"]).size().unstack()[["train", "val", "test"]]
+    assert counts.loc["deepfakes"].tolist() == [14, 3, 3]
+    assert counts.loc["face2face"].tolist() == [70, 15, 15]
+    assert counts.loc[""].tolist() == [28, 6, 6]
+
+
+def test_quotas_count_groups():
+    table = pairs(20)
+    dealt = split(table, kept(table), QUOTA)
+    assert dealt.groupby("split").size().to_dict() == {"train": 56, "val": 12, "test": 12}
+    assert dealt.groupby("split")["group"].nunique().to_dict() == {"train": 14, "val": 3, "test": 3}
+
+
+def official(**columns) -> pd.DataFrame:
+    """A real and a fake in each split, as a dataset says."""
+    names = [f"{i}.mp4" for i in range(6)]
+    return videos(names, label=[0, 1] * 3, split=["train", "train", "val", "val", "test", "test"], **columns)
+
+
+def test_an_official_split_is_taken_as_it_is():
+    table = official()
+    assert split(table, kept(table), OFFICIAL)["split"].tolist() == table["split"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "leak"),
+    [
+        ({"identities": ["1", "1+2", "3", "3+4", "5", "5+2"]}, "identity::2 in test and train"),
+        ({"source": ["", "", "", "", "", "0.mp4"]}, "source::0.mp4 in test and train"),
+        ({"sha256": ["a", "b", "c", "d", "c", "e"]}, "twin:c in test and val"),
+    ],
+)
+def test_a_leak_in_an_official_split_is_named(columns, leak):
+    table = official(**columns)
+    assert leaks(table) == [leak]
+    with pytest.raises(UserError, match=leak):
+        split(table, kept(table), OFFICIAL)
+
+
+@pytest.mark.parametrize("said", ["", "dev", "Train"])
+def test_a_video_that_the_official_split_leaves_out_is_named(said):
+    table = pd.concat([official(), videos(["stray.mp4"], split=said)], ignore_index=True)
+    with pytest.raises(UserError, match=rf"1 videos are in no split: stray\.mp4 \.\.\.; theirs is '{said}'"):
+        split(table, kept(table), OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [([0, 1, 0, 0, 0, 1], "no fake in val: "), ([1, 1, 0, 1, 1, 1], "no real in train, no real in test: ")],
+)
+def test_a_split_without_a_class_is_a_mistake(labels, said):
+    table = official().assign(label=labels)
+    with pytest.raises(UserError, match=said):
+        split(table, kept(table), OFFICIAL)
+
+
+def test_a_class_that_gave_no_faces_is_not_there():
+    table = official()
+    with pytest.raises(UserError, match="no fake in test: 5 usable videos in 6 groups"):
+        split(table, kept(table[table["video_id"] != "5.mp4"]), OFFICIAL)
+
+
+def test_the_status_is_that_after_all_steps():
+    table = videos(list("abcdef"), status=["ok", "truncated", "ok", "ok", "decode_error", "missing"])
+    faces = pd.DataFrame({"video_id": list("aabbcc"), "reason": ["", "small", "blurred", "", "small", "blurred"]})
+    said = ["ok", "truncated", "too_few_faces", "no_face", "decode_error", "missing"]
+    assert status(table, faces).tolist() == said
+
+
+def test_videos_without_faces_are_dealt_too():
+    table = pairs(40)
+    table.loc[0, "status"] = "decode_error"
+    dealt = split(table, kept(table.drop(index=1)), HASH).set_index("video_id")
+    assert len(dealt) == len(table)
+    assert dealt["status"][table["video_id"][:3]].tolist() == ["decode_error", "no_face", "ok"]
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (0.5, 0.2, 0.2)])
+def test_shares_that_do_not_add_up_are_refused(shares):
+    train, val, test = shares
+    with pytest.raises(ValueError, match="must add up to 1"):
+        SplitParams(mode="hash", train=train, val=val, test=test, seed=0)
+
+
+def test_the_summary_counts_videos_by_split():
+    broken = videos(["broken.mp4"], status="decode_error", identities="swap0a")
+    table = pd.concat([pairs(20), broken], ignore_index=True)
+    dealt = split(table, kept(table.iloc[:-1]), QUOTA)
+    said = summary(dealt)
+    home = dealt.set_index("video_id")["split"]["broken.mp4"]
+    assert sum(part["share"] for part in said.values()) == pytest.approx(1)
+    assert {name: part["unusable"] for name, part in said.items()} == {n: int(n == home) for n in said}
+    train = said["train"]
+    assert (train["groups"], train["real"], train["fake"], train["methods"]) == (14, 28, 28, {"swap": 28})
