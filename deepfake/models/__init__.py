@@ -1,0 +1,1 @@
+"""models: encoders of frames, temporal heads over their features, and the network that joins them."""
