@@ -1,0 +1,273 @@
+"""forge: labelled fakes from any folder of real videos: faces swapped between the people in it.
+
+Reals and fakes leave through one decoder and one encoder, each fake in a file of the size of its real, so that only the
+pictures tell them apart.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, cycle, islice, repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from deepfake import video
+from deepfake.base import parallel, tables
+from deepfake.base.disk import aside
+from deepfake.base.errors import UserError
+from deepfake.base.params import Params
+from deepfake.faces import Floats
+from deepfake.swap import Finder, swap
+from deepfake.video import Images
+
+METHOD = "faceswap"
+INDEXES = ("manifest.csv", "INDEX.csv")  # may say who is on which video
+MIN_FACES = 0.5  # of a video's frames: with fewer it is not used
+TOLERANCE = 0.02  # of the size in bytes that a file shall have ...
+TRIALS = 5  # ... for which its bitrate is sought
+HELD = 100  # frames that are held in memory
+
+
+class ForgeParams(Params):
+    """How the fakes are made."""
+
+    seed: int = Field(default=0, ge=0)  # who is paired with whom
+    pairs: int = Field(default=1, ge=1)  # fakes of each real; people are swapped within groups of one more
+    max_frames: int = Field(default=0, ge=0)  # of a video; 0 = all
+    resolution: int = Field(default=0, ge=0)  # px that a generator draws a face in; 0 = as sharp as its source
+    crf: int = Field(default=23, ge=1, le=51)  # H.264 quality of the reals, which sets the bitrate of both
+
+
+@dataclass(frozen=True)
+class Forged:
+    """What a run gave."""
+
+    manifest: pd.DataFrame  # path, label, identities, method, source: one row a video written
+    report: pd.DataFrame  # path, status, reason, frames, faceless: one row a video read or forged
+
+
+@dataclass
+class Real:
+    """A real video, and what was found in it."""
+
+    path: Path
+    name: str  # of its file under real/, without suffix
+    identity: str
+    status: str = "ok"
+    reason: str = ""
+    fps: float = 25.0
+    size: int = 0  # bytes of the file written
+    rate: float = 0.0  # bit/s, as the encoder was told
+    landmarks: Floats = field(default_factory=lambda: np.empty((0, 68, 2)))  # (frames, 68, 2) px, NaN without a face
+
+    @property
+    def faceless(self) -> int:
+        """How many frames show no face."""
+        return int(np.isnan(self.landmarks[:, 0, 0]).sum())
+
+
+def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
+    """Swap the faces of the people on the videos under `real_dir`; `out_dir` appears whole or not at all.
+
+    It gets real/, fake/, manifest.csv and report.csv. A manifest.csv or INDEX.csv in `real_dir` may say who is on which
+    video (columns path, and identity or identities; with a column label, only the rows called real count); without it
+    each video shows a person of its own. A frame without a face stays as it is, and is counted.
+
+    Raises UserError where `out_dir` holds something, or where fewer than two people are left.
+    """
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise UserError(f"{out_dir} is not empty", "name a new folder, or remove this one")
+    found = listing(real_dir)
+    with aside(out_dir) as new:
+        reals = parallel.run(_take, [(one, new / "real", p) for one in found], "real")
+        usable = [one for one in reals if one.status in tables.USABLE]
+        swaps = pair(usable, p)
+        if not swaps:
+            raise _too_few(real_dir, reals)
+        kept = parallel.run(_swap, [(*both, new / "fake", p) for both in swaps], "fake")
+        result = Forged(_manifest(usable, swaps), _report(real_dir, reals, swaps, kept))
+        tables.write(new / "report.csv", result.report)
+        tables.write(new / "manifest.csv", result.manifest)
+    return result
+
+
+def listing(real_dir: Path) -> list[Real]:
+    """The videos under a folder, those of its index or all, sorted by path."""
+    if not real_dir.is_dir():
+        raise UserError(f"no folder {real_dir}", "name the folder that holds the real videos")
+    index = next((real_dir / name for name in INDEXES if (real_dir / name).is_file()), None)
+    files = (file.relative_to(real_dir) for file in real_dir.rglob("*") if file.suffix.lower() in video.SUFFIXES)
+    people = _indexed(index) if index else {file.as_posix(): "" for file in files}
+    stems = Counter(Path(path).stem for path in people)
+    found = []
+    for path, identity in sorted(people.items()):
+        stem = Path(path).stem
+        name = stem if stems[stem] == 1 else path.replace("/", "-").replace(".", "-")
+        found.append(Real(real_dir / path, name, identity or name))
+    return found
+
+
+def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real]]:
+    """Target and source of each fake, sorted.
+
+    People are dealt into groups of `pairs` + 1, some larger where that does not come out even, and swapped within: no
+    one is on the fakes of two groups. Each video of a person is a target, each video of the other in turn its source.
+    """
+    people = sorted({one.identity for one in reals})
+    if len(people) < 2:
+        return []
+    shuffled = [people[i] for i in np.random.default_rng(p.seed).permutation(len(people))]
+    number = max(1, len(people) // (p.pairs + 1))
+    swaps = []
+    for group in (shuffled[i::number] for i in range(number)):
+        videos = [[one for one in reals if one.identity == person] for person in group]
+        for i, targets in enumerate(videos):
+            for step in range(1, min(p.pairs, len(group) - 1) + 1):
+                swaps += list(zip(targets, cycle(videos[(i + step) % len(group)]), strict=False))
+    return sorted(swaps, key=lambda both: (both[0].name, both[1].name))
+
+
+def _take(job: tuple[Real, Path, ForgeParams]) -> Real:
+    """Find the landmarks of a real video and write it out, encoded as the fakes are."""
+    real, folder, p = job
+    finder, points, lost = Finder(), [], list[str]()
+
+    def watched() -> Iterator[Images]:
+        for image in _frames(real.path, p, lost):
+            points.append(finder(image))
+            yield image
+
+    try:
+        real.fps = video.probe(real.path).fps
+        with _film(watched()) as film:
+            real.landmarks = np.stack(points)
+            if real.faceless > (1 - MIN_FACES) * len(points):
+                real.status, real.reason = "no_face", f"{real.faceless} of {len(points)} frames show no face"
+                return real
+            out = folder / f"{real.name}.mp4"
+            video.encode(out, film(), real.fps, crf=p.crf)
+            real.size = out.stat().st_size
+            real.rate = real.size * 8 * real.fps / len(points)
+            real.rate = _encode(out, film, real)  # at a bitrate, as the fakes
+            real.size = out.stat().st_size
+    except video.Unreadable as error:
+        real.status, real.reason = error.status, str(error)
+    if lost:
+        real.status, real.reason = "truncated", lost[0]
+    return real
+
+
+def _swap(job: tuple[Real, Real, Path, ForgeParams]) -> int:
+    """Write one fake; how many of its frames stay as they are. A source that ends sooner starts again."""
+    target, source, folder, p = job
+    faceless = 0
+
+    def swapped() -> Iterator[Images]:
+        nonlocal faceless
+        others = chain.from_iterable(_frames(source.path, p, []) for _ in repeat(None))
+        own = zip(_frames(target.path, p, []), target.landmarks, strict=True)
+        for (image, shape), other, other_shape in zip(own, others, cycle(source.landmarks), strict=False):
+            if np.isnan(shape).any() or np.isnan(other_shape).any():
+                faceless += 1
+                yield image
+            else:
+                yield swap(image, shape, other, other_shape, p.resolution)
+
+    with _film(swapped()) as film:
+        _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
+    return faceless
+
+
+@contextmanager
+def _film(images: Iterator[Images]) -> Iterator[Callable[[], Iterable[Images]]]:
+    """Images made once, to be gone through several times: held in memory, or in a lossless file where they are many."""
+    head = list(islice(images, HELD))
+    more = next(images, None)
+    if more is None:
+        yield lambda: head
+        return
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch, "film.mkv")
+        with video.recording(file) as record:
+            for i, image in enumerate(chain(head, [more], images)):
+                record(image, i / 25)  # any clock will do
+        head.clear()
+        yield lambda: (frame.rgb() for frame in video.read(file))
+
+
+def _encode(path: Path, film: Callable[[], Iterable[Images]], like: Real) -> float:
+    """Write a file of the size of `like`; the bitrate that gives it, in bit/s, sought from the one that `like` has."""
+    rate = like.rate
+    for _ in range(TRIALS):
+        video.encode(path, film(), like.fps, bitrate=round(rate))
+        ratio = path.stat().st_size / like.size
+        if abs(ratio - 1) < TOLERANCE:
+            break
+        rate = float(np.clip(rate / ratio, like.rate / 8, like.rate * 8))
+    return rate
+
+
+def _frames(path: Path, p: ForgeParams, lost: list[str]) -> Iterator[Images]:
+    """The frames that decode, all of the first one's size, cut to even sides; what is lost is said in `lost`."""
+    sides: tuple[int, int] | None = None  # px, width and height
+    try:
+        for frame in islice(video.read(path), p.max_frames or None):
+            image = frame.rgb()
+            sides = sides or (image.shape[1], image.shape[0])
+            if sides != (image.shape[1], image.shape[0]):
+                image = np.asarray(cv2.resize(image, sides), np.uint8)
+            yield np.ascontiguousarray(image[: sides[1] // 2 * 2, : sides[0] // 2 * 2])
+    except video.Damaged as error:
+        lost.append(str(error))
+
+
+def _indexed(index: Path) -> dict[str, str]:
+    """Path to identity of the real videos that an index names."""
+    table = pd.read_csv(index, dtype=str, keep_default_na=False)
+    people = next((name for name in ("identities", "identity") if name in table), "")
+    if "path" not in table or not people:
+        raise UserError(
+            f"{index}: has columns {', '.join(map(str, table))}", "it needs path, and identity or identities"
+        )
+    if "label" in table:
+        table = table[table["label"].isin(["real", "0"])]
+    return dict(zip(table["path"], table[people], strict=True))
+
+
+def _too_few(real_dir: Path, reals: list[Real]) -> UserError:
+    unusable = [one for one in reals if one.status not in tables.USABLE]
+    people = {one.identity for one in reals} - {one.identity for one in unusable}
+    said = "".join(f"\n{one.path}: {one.reason}" for one in unusable)
+    return UserError(
+        f"{real_dir}: a swap needs two people; of {len(reals)} videos {len(reals) - len(unusable)} can be used, with "
+        f"{len(people)} people on them{said}",
+        "add videos of other people, their faces frontal and 40 px or larger",
+    )
+
+
+def _fake_name(target: Real, source: Real) -> str:
+    return f"{target.name}_{source.name}"
+
+
+def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]]) -> pd.DataFrame:
+    rows = [(f"real/{one.name}.mp4", "real", one.identity, "", "") for one in reals]
+    for target, source in swaps:
+        people = f"{target.identity}+{source.identity}"
+        rows.append((f"fake/{_fake_name(target, source)}.mp4", "fake", people, METHOD, f"real/{target.name}.mp4"))
+    return pd.DataFrame(rows, columns=["path", "label", "identities", "method", "source"])
+
+
+def _report(real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real]], kept: list[int]) -> pd.DataFrame:
+    rows = [
+        (one.path.relative_to(real_dir).as_posix(), one.status, one.reason, len(one.landmarks), one.faceless)
+        for one in reals
+    ]
+    for (target, source), faceless in zip(swaps, kept, strict=True):
+        rows.append((f"fake/{_fake_name(target, source)}.mp4", "ok", "", len(target.landmarks), faceless))
+    return pd.DataFrame(rows, columns=["path", "status", "reason", "frames", "faceless"])
