@@ -1,0 +1,1 @@
+"""stages: one door a DVC stage: read paths, call the verb, write paths."""

@@ -1,0 +1,31 @@
+"""augment: the clips to learn from and to test on, and altered copies of those of train."""
+
+from pathlib import Path
+
+from deepfake import augment, plots
+from deepfake.base import items, params, tables
+from stages.command import In, Metric, Out, Plot, done, main
+
+
+def run(
+    splits: In = Path("data/splits.csv"),
+    kept: In = Path("data/kept.parquet"),
+    faces: In = Path("data/faces"),
+    clips: Out = Path("data/clips.parquet"),
+    altered: Out = Path("data/clips"),
+    report: Metric = Path("reports/augment.json"),
+    sheet: Plot = Path("reports/plots/augment.jpg"),
+) -> None:
+    """List the clips of every split, and alter copies of those of train, each by one draw for all its frames."""
+    p = params.load("augment", augment.AugmentParams)
+    table = augment.clips(tables.read(splits), tables.read(kept), p)
+    todo = augment.todo(table, faces)
+    made = items.build(altered, todo, augment.work, p, place=lambda name, file: name)
+    tables.write(clips, table)
+    tables.write_metrics(report, augment.summary(table))
+    plots.save(sheet, plots.copies_sheet(table, faces.parent))
+    done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(made)} made anew", clips)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,34 @@
+"""command: what a stage's signature is made of, and how a user's mistake ends."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepfake.base.errors import UserError
+
+# The kinds of a stage's paths. They are what dvc.yaml declares: a test compares the two.
+In = Annotated[Path, typer.Option(help="read: a dependency")]
+Out = Annotated[Path, typer.Option(help="written: an output")]
+Metric = Annotated[Path, typer.Option(help="written: metrics, in git")]
+Plot = Annotated[Path, typer.Option(help="written: data or a picture to look at, in git")]
+
+ENVIRONMENT = "JOBS=n, ENGINE=dask, DASK_SCHEDULER=address and ITEM_CACHE=folder change the speed, never the result."
+
+
+def main(run: Callable[..., None]) -> None:
+    """Run a stage from the command line: a UserError is one message and exit code 2; a bug shows its traceback."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(epilog=ENVIRONMENT)(run)
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def done(stage: str, said: str, out: Path) -> None:
+    """The one line that a stage ends in."""
+    print(f"{stage}: {said} -> {out}")

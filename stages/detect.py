@@ -1,0 +1,44 @@
+"""detect: kept frames in, faces and their tracks out."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake import detect, plots
+from deepfake.base import items, params, tables
+from deepfake.base.errors import UserError
+from stages.command import In, Metric, Out, Plot, done, main
+
+
+def run(
+    videos: In = Path("data/videos.csv"),
+    frames: In = Path("data/frames"),
+    weights: In = Path("data/weights"),
+    faces: Out = Path("data/faces.parquet"),
+    crops: Out = Path("data/faces"),
+    report: Metric = Path("reports/detect.json"),
+    sheet: Plot = Path("reports/plots/faces.jpg"),
+) -> None:
+    """Find the faces of every kept frame, link them into tracks, align and crop them."""
+    p = params.load("detect", detect.DetectParams)
+    detect.detector_of(p.detector, p.weights)  # a wrong name or file is said at once, not by a worker
+    table = tables.read(videos)
+    usable = table["video_id"][table["kept"] > 0]
+    files = (Path(p.weights),) if p.weights else ()
+    todo = [items.Item(video_id, (frames / f"{video_id}.mkv", *files)) for video_id in usable]
+    made = items.build(crops, todo, detect.work, p, plugins=[f"deepfake.detectors.{p.detector}"])
+    rows = [{"video_id": item.name} | row for item, one in zip(todo, made, strict=True) for row in one.result]
+    if not rows:
+        raise UserError(
+            f"no face in any of {len(todo)} videos", "try detect.detector: dlib_cnn, or a larger search_side"
+        )
+    found = pd.DataFrame(rows)
+    tables.write(faces, found)
+    tables.write_metrics(report, detect.summary(table, found))
+    plots.save(sheet, plots.faces_sheet(found, table.set_index("video_id")["label"], crops))
+    without = len(todo) - found["video_id"].nunique()
+    done("detect", f"{len(todo)} videos, {items.remade(made)} made anew, {without} without a face", faces)
+
+
+if __name__ == "__main__":
+    main(run)

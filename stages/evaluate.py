@@ -1,0 +1,76 @@
+"""evaluate: the trained detector and the test clips in, predictions, metrics and plots out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deepfake import bundle, evaluate, plots
+from deepfake import clips as sequences
+from deepfake.base import params, tables
+from stages.command import In, Metric, Out, Plot, done, main
+
+
+def run(
+    detector: In = Path("models/detector"),
+    videos: In = Path("data/videos.csv"),
+    kept: In = Path("data/kept.parquet"),
+    splits: In = Path("data/splits.csv"),
+    clips: In = Path("data/clips.parquet"),
+    faces: In = Path("data/faces"),
+    predictions: Out = Path("reports/predictions.csv"),
+    report: Metric = Path("reports/metrics.json"),
+    roc: Plot = Path("reports/plots/roc.csv"),
+    pr: Plot = Path("reports/plots/pr.csv"),
+    confusion: Plot = Path("reports/plots/confusion.csv"),
+    scores: Plot = Path("reports/plots/scores.csv"),
+    picture: Plot = Path("reports/plots/evaluate.png"),
+) -> None:
+    """Score the test videos once, and compute every figure from the table of predictions."""
+    p = params.load("evaluate", evaluate.EvaluateParams)
+    dealt = tables.read(splits)
+    features = evaluate.baseline_features(tables.read(videos), tables.read(kept), dealt)
+    scored = predict(bundle.load(detector), tables.read(clips), faces, p.seed)
+    test = dealt[dealt["split"] == "test"].drop(columns=["split", "source"])
+    table = test.merge(scored, on="video_id", how="left").join(evaluate.baseline_scores(features), on="video_id")
+    tables.write(predictions, table)
+    table = tables.read(predictions)  # what is written is what is measured
+    figures = evaluate.metrics(table)
+    figures["baselines"]["metadata"]["auc_of_all_videos"] = evaluate.metadata_auc(features)
+    tables.write_metrics(report, figures)
+    for path, (_, curve) in zip((confusion, pr, roc, scores), sorted(evaluate.curves(table).items()), strict=True):
+        tables.write(path, curve)
+    plots.evaluation(picture, table, figures)
+    video, order = figures["video"], figures["order"]
+    print(f"{'detector':<18}AUC {shown(video['auc'])} on {video['count']} test videos", end=", ")
+    print(f"{shown(order['auc_shuffled'])} with shuffled frames")
+    for name, baseline in figures["baselines"].items():
+        print(f"{name:<18}AUC {shown(baseline['auc'])}")
+    done("evaluate", f"{video['count']} of {figures['coverage']['expected']} test videos scored", report)
+
+
+def predict(detector: bundle.Bundle, clips: pd.DataFrame, faces: Path, seed: int) -> pd.DataFrame:
+    """A row for each sequence of the test clips: its logit, also with its frames shuffled, and its video's score."""
+    test = clips[clips["split"] == "test"].reset_index(drop=True)
+    files = sequences.arrays([faces.parent / file for file in test["file"]], test["positions"], detector.side)
+    rows: list[dict[str, object]] = []
+    for (video_id, track), file in zip(test[["video_id", "track"]].itertuples(index=False), files, strict=True):
+        images = np.load(file)
+        shuffled = detector.logits(images, np.random.default_rng([seed, len(rows)]))
+        for number, (logit, other) in enumerate(zip(detector.logits(images), shuffled, strict=True)):
+            rows.append({"video_id": video_id, "track": track, "sequence": number, "logit": logit, "other": other})
+    table = pd.DataFrame(rows)
+    for name, logits in (("score", "logit"), ("shuffled", "other")):
+        tracks = table.groupby(["video_id", "track"])[logits].agg(list).groupby("video_id").agg(list)
+        table[name] = table["video_id"].map(tracks.map(detector.score))
+    table["verdict"] = table["score"].round(tables.DIGITS).map(detector.verdict)
+    return table.drop(columns="other")
+
+
+def shown(figure: float | None) -> str:
+    """A figure for a person."""
+    return "undefined" if figure is None else f"{figure:.3f}"
+
+
+if __name__ == "__main__":
+    main(run)

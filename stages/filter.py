@@ -1,0 +1,32 @@
+"""filter: blurred, small and lonely faces are marked; nothing is copied, nothing is lost."""
+
+from pathlib import Path
+
+from deepfake.base import params, tables
+from deepfake.base.errors import UserError
+from deepfake.filter import FilterParams, judge, summary
+from stages.command import In, Metric, Out, done, main
+
+
+def run(
+    videos: In = Path("data/videos.csv"),
+    faces: In = Path("data/faces.parquet"),
+    kept: Out = Path("data/kept.parquet"),
+    report: Metric = Path("reports/filter.json"),
+) -> None:
+    """Mark the faces that are too blurred, too small, or too few in their track."""
+    p = params.load("filter", FilterParams)
+    judged = judge(tables.read(faces), p)
+    good = int(judged["reason"].eq("").sum())
+    if not good:
+        raise UserError(
+            f"params.yaml: filter: none of the {len(judged)} faces passes",
+            f"the medians are: sharpness {judged['sharpness'].median():.0f}, width {judged['width'].median():.0f}",
+        )
+    tables.write(kept, judged)
+    tables.write_metrics(report, summary(judged, tables.read(videos).set_index("video_id")["label"]))
+    done("filter", f"{len(judged)} faces, {good} kept", kept)
+
+
+if __name__ == "__main__":
+    main(run)
