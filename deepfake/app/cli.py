@@ -1,0 +1,103 @@
+"""cli: the command `deepfake`: score videos, and make labelled fakes from real ones."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from deepfake.base.errors import UserError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Tell deepfake videos from real ones, with a detector that anyone can reproduce.",
+)
+
+
+@app.command()
+def predict(
+    videos: Annotated[list[Path], typer.Argument(help="video files, or folders of them", metavar="VIDEO...")],
+    detector: Annotated[Path, typer.Option(help="the trained detector: a bundle's folder")] = Path("models/detector"),
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
+) -> None:
+    """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
+
+    A video without a face, or one that cannot be decoded, is said to be so, and never scored. Exit code: 0 where every
+    video was scored, 1 where one was not.
+    """
+    files = [file for path in videos for file in listed(path)]
+    from deepfake import bundle  # PyTorch takes seconds to import: not for --help, nor for a wrong path
+    from deepfake.predict import predict as score
+
+    loaded = bundle.load(detector)
+    complete = True
+    for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
+        said = score(file, loaded)
+        complete &= said.score is not None
+        if as_json:
+            tqdm.write(json.dumps(said.to_dict()))
+        elif said.score is None:
+            tqdm.write(f"{file}: no score: {said.status}: {said.reason}")
+        else:
+            note = f"  ({said.status}: {said.reason})" if said.reason else ""
+            tqdm.write(f"{file}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}{note}")
+            for track in said.tracks:
+                when = f"{track.start:.2f} to {track.end:.2f} s"
+                tqdm.write(f"  face {track.track}: P(fake) {track.score:.3f} from {track.faces} frames, {when}")
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def forge(
+    real_dir: Annotated[Path, typer.Argument(help="folder of real videos; a manifest.csv in it may name the people")],
+    out_dir: Annotated[Path, typer.Argument(help="new folder: real/, fake/, manifest.csv, report.csv, sheet.jpg")],
+    pairs: Annotated[int, typer.Option(min=1, help="fakes of each real")] = 1,
+    max_frames: Annotated[int, typer.Option(min=0, help="of a video; 0 = all")] = 0,
+    resolution: Annotated[int, typer.Option(min=0, help="px that a generator draws a face in; 0 = as its source")] = 0,
+    crf: Annotated[int, typer.Option(min=1, max=51, help="H.264 quality of reals and fakes")] = 23,
+    seed: Annotated[int, typer.Option(min=0, help="who is paired with whom")] = 0,
+) -> None:
+    """Make labelled fakes from real videos: the faces of two people swapped, frame by frame.
+
+    The reals are encoded anew with the settings of the fakes, so that the codec is no shortcut. The output is a dataset
+    for this pipeline: set extract.root to OUT_DIR and extract.layout to manifest.
+    """
+    from deepfake import plots
+    from deepfake.forge import ForgeParams
+    from deepfake.forge import forge as swap_faces
+
+    p = ForgeParams(seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
+    made = swap_faces(real_dir, out_dir, p)
+    plots.save(out_dir / "sheet.jpg", plots.swaps_sheet(made.manifest, out_dir))
+    for row in made.report[made.report["reason"] != ""].itertuples():
+        print(f"{row.path}: {row.status}: {row.reason}", file=sys.stderr)
+    fakes = int((made.manifest["label"] == "fake").sum())
+    print(f"forge: {len(made.manifest) - fakes} reals, {fakes} fakes -> {out_dir}")
+
+
+def listed(path: Path) -> list[Path]:
+    """The file, or the videos of the folder. Raises UserError for neither."""
+    from deepfake.video import SUFFIXES
+
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise UserError(f"no videos under {path}", f"their names end in {' '.join(sorted(SUFFIXES))}")
+        return files
+    if not path.exists():
+        raise UserError(f"no file or folder {path}", "mind the spelling, and the folder you are in")
+    return [path]
+
+
+def main() -> None:
+    """Run the command: a user's mistake is one message and exit code 2; a bug shows its traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

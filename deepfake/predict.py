@@ -1,0 +1,94 @@
+"""predict: the whole chain on one video, through the same functions and files as the stages."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from deepfake import detect, extract, video
+from deepfake.base.tables import DIGITS, USABLE
+from deepfake.bundle import Bundle, track_score
+from deepfake.clips import resized
+from deepfake.filter import FilterParams, judge
+from deepfake.video import Images
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is said of one face through a video."""
+
+    track: int
+    score: float  # P(fake)
+    faces: int  # that were good enough to look at
+    start: float  # s, of the first of them
+    end: float  # s, of the last
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of a video. Without a score where it cannot be said: `status` and `reason` tell why."""
+
+    path: str
+    status: str  # ok, truncated, decode_error, no_video, missing, no_face or too_few_faces
+    reason: str
+    score: float | None  # P(fake)
+    verdict: str | None  # "fake" or "real" by the threshold
+    threshold: float
+    tracks: tuple[Track, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prediction as JSON would have it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A video's good faces by track, and what became of it on the way; pictures are there to be shown."""
+
+    status: str
+    reason: str
+    faces: pd.DataFrame  # as detect and filter leave them
+    images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB
+
+
+def prepare(path: Path, detector: Bundle) -> Prepared:
+    """The good faces of a video, extracted, detected and filtered as for the training of this detector."""
+    policy = extract.Policy.model_validate(detector.params["extract"])
+    with TemporaryDirectory() as name:
+        frames, folder = Path(name, extract.FRAMES), Path(name, "faces")
+        row = extract.keep(path, frames, policy)
+        if row["status"] not in USABLE:
+            return Prepared(row["status"], row["reason"], pd.DataFrame(), {})
+        folder.mkdir()
+        rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
+        if not rows:
+            return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {})
+        found = pd.DataFrame(rows).assign(video_id=str(path))
+        judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
+        good = judged[judged["reason"] == ""]
+        if good.empty:
+            said = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
+            return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {})
+        images = {
+            int(track): video.images(folder / f"{track}.mkv")[positions.tolist()]
+            for track, positions in good.groupby("track")["position"]
+        }
+    return Prepared(row["status"], row["reason"], judged, images)
+
+
+def predict(path: Path, detector: Bundle) -> Prediction:
+    """Score one video. Never raises for a bad video: it says why there is no score."""
+    prepared = prepare(path, detector)
+    about = (str(path), prepared.status, prepared.reason)
+    if not prepared.images:
+        return Prediction(*about, None, None, detector.threshold, ())
+    good = prepared.faces[prepared.faces["reason"] == ""].groupby("track")["time"]
+    logits = {track: detector.logits(resized(images, detector.side)) for track, images in prepared.images.items()}
+    tracks = tuple(
+        Track(track, round(track_score(some), DIGITS), len(prepared.images[track]), float(t.min()), float(t.max()))
+        for (track, some), (_, t) in zip(logits.items(), good, strict=True)
+    )
+    score = round(detector.score(list(logits.values())), DIGITS)
+    return Prediction(*about, score, detector.verdict(score), detector.threshold, tracks)

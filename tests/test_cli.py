@@ -1,0 +1,212 @@
+"""cli: what is typed is done, or answered in one message; the exit code says which."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+import yaml
+
+from deepfake import video
+from deepfake.app import cli
+from deepfake.base import tables
+from deepfake.bundle import Bundle
+from deepfake.layouts import manifest
+from deepfake.models.network import Network
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command, in an empty folder: its exit code, and what it says and complains of."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory) -> Path:
+    """An untrained one, for videos prepared as params.yaml says."""
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    del sections["extract"]["root"], sections["extract"]["layout"]
+    torch.manual_seed(0)
+    network = Network(sections["train"]["encoder"], sections["train"]["head"])
+    params = {name: sections[name] for name in ("extract", "detect", "filter", "train")}
+    folder = tmp_path_factory.mktemp("models") / "detector"
+    Bundle(network, 0.5, params, {}).save(folder)
+    return folder
+
+
+# ---- predict
+
+
+def test_the_command_is_declared_where_it_is():
+    module, _, name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["deepfake"].partition(
+        ":"
+    )
+    assert getattr(import_module(module), name) is cli.main
+
+
+@pytest.mark.parametrize("command", ["predict", "forge"])
+def test_the_help_names_every_command_and_every_command_has_help(deepfake, command):
+    code, said, _ = deepfake("--help")
+    assert code == 0
+    assert command in said
+    code, said, _ = deepfake(command, "--help")
+    assert code == 0
+    assert f"deepfake {command} [OPTIONS]" in said
+
+
+def test_a_video_is_told_with_its_faces(deepfake, detector, odd):
+    code, said, complaint = deepfake("predict", odd("plain"), "--detector", detector)
+    assert (code, complaint) == (0, "")
+    first, face = said.splitlines()
+    assert first.startswith((f"{odd('plain')}: fake  P(fake) 0.", f"{odd('plain')}: real  P(fake) 0."))
+    assert first.endswith("threshold 0.500")
+    assert face.startswith("  face 0: P(fake) 0.")
+    assert face.endswith(" from 12 frames, 0.00 to 0.44 s")
+
+
+def test_a_damaged_video_is_told_with_its_damage(deepfake, detector, odd):
+    code, said, _ = deepfake("predict", odd("truncated"), "--detector", detector)
+    assert code == 0
+    assert "threshold 0.500  (truncated: " in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("black", "no_face: no face in 12 frames"), ("text", "decode_error: not a readable video")]
+)
+def test_a_video_without_a_score_makes_the_exit_code_1(deepfake, detector, odd, kind, reason):
+    code, said, _ = deepfake("predict", odd("plain"), odd(kind), "--detector", detector)
+    assert code == 1
+    assert f"{odd(kind)}: no score: {reason}" in said
+    assert f"{odd('plain')}: " in said.splitlines()[0]  # the other one is told all the same
+
+
+def test_a_folder_stands_for_the_videos_in_it(deepfake, detector, odd, tmp_path):
+    for path in ("films/b.mp4", "films/deep/a.MP4", "films/notes.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(odd("one frame"), tmp_path / path)
+    code, said, _ = deepfake("predict", "films", "--json", "--detector", detector)
+    assert [json.loads(line)["path"] for line in said.splitlines()] == ["films/b.mp4", "films/deep/a.MP4"]
+    assert code == 1  # a face in one frame is too few
+
+
+def test_each_line_of_json_is_a_video(deepfake, detector, odd):
+    code, said, _ = deepfake("predict", odd("plain"), odd("black"), "--json", "--detector", detector)
+    assert code == 1
+    scored, without = (json.loads(line) for line in said.splitlines())
+    assert set(scored) == {"path", "status", "reason", "score", "verdict", "threshold", "tracks"}
+    assert scored["path"] == str(odd("plain"))
+    assert 0 < scored["score"] < 1
+    assert scored["verdict"] == ("fake" if scored["score"] >= 0.5 else "real")
+    assert [track["faces"] for track in scored["tracks"]] == [12]
+    assert (without["status"], without["score"], without["verdict"]) == ("no_face", None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (("none.mp4",), "no file or folder none.mp4", "mind the spelling"),
+        ((".",), "no videos under .", "their names end in .3gp .avi"),
+        (("a.mp4",), "no trained detector: models/detector/bundle.json is missing", "train one: dvc repro"),
+        (("a.mp4", "--detector", "x"), "no trained detector: x/bundle.json is missing", "train one: dvc repro"),
+        (("a.mp4", "none.mp4"), "no file or folder none.mp4", "mind the spelling"),
+    ],
+)
+def test_a_mistake_is_one_message_with_a_hint_and_exit_code_2(deepfake, odd, tmp_path, arguments, error, hint):
+    if "a.mp4" in arguments:
+        shutil.copy(odd("plain"), tmp_path / "a.mp4")
+    code, said, complaint = deepfake("predict", *arguments)
+    assert (code, said) == (2, "")
+    first, second = complaint.splitlines()
+    assert first == f"error: {error}"
+    assert second.startswith(f"  hint: {hint}")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("predict",), ("predikt", "a.mp4"), ("forge", "a"), ("forge", "a", "b", "--crf", "99")]
+)
+def test_a_call_that_makes_no_sense_has_exit_code_2(deepfake, arguments):
+    code, said, complaint = deepfake(*arguments)
+    assert code == 2
+    assert "Usage: " in said + complaint
+
+
+def test_a_wrong_path_is_answered_without_waiting_for_pytorch():
+    script = """
+import sys
+from deepfake.app.cli import main
+try:
+    main()
+finally:
+    print(sorted({"torch", "sklearn", "pandas", "matplotlib"} & set(sys.modules)))
+"""
+    call = [sys.executable, "-c", script, "predict", "none.mp4"]
+    end = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (end.returncode, end.stdout) == (2, "[]\n")
+    assert end.stderr.startswith("error: no file or folder none.mp4\n  hint: ")
+
+
+# ---- forge
+
+
+@pytest.fixture
+def reals(tmp_path, heads) -> Path:
+    for name, images in zip("ab", heads, strict=True):
+        video.encode(tmp_path / "reals" / f"{name}.mp4", images[:4], 25.0)
+    return tmp_path / "reals"
+
+
+def test_forge_makes_a_dataset_that_the_pipeline_reads(deepfake, reals, tmp_path):
+    code, said, complaint = deepfake("forge", reals, "out", "--seed", 3)
+    assert (code, complaint) == (0, "")
+    assert said == "forge: 2 reals, 2 fakes -> out\n"
+    found = manifest.scan(tmp_path / "out").set_index("video_id")
+    assert found["label"].to_dict() == {"real/a.mp4": 0, "real/b.mp4": 0, "fake/a_b.mp4": 1, "fake/b_a.mp4": 1}
+    for name in found.index:
+        assert video.images(tmp_path / "out" / name).shape == (4, 256, 256, 3)
+    assert cv2.imread(str(tmp_path / "out/sheet.jpg")) is not None
+    assert tables.read(tmp_path / "out/report.csv")["status"].tolist() == ["ok"] * 4
+
+
+def test_forge_says_what_it_could_not_use(deepfake, reals, odd):
+    shutil.copy(odd("text"), reals / "c.mp4")
+    code, said, complaint = deepfake("forge", reals, "out", "--max-frames", 2)
+    assert (code, said) == (0, "forge: 2 reals, 2 fakes -> out\n")
+    assert complaint.startswith("c.mp4: decode_error: not a readable video")
+    assert len(video.images(Path("out/fake/a_b.mp4"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "hint"),
+    [
+        (lambda reals: shutil.rmtree(reals), "no folder ", "name the folder that holds the real videos"),
+        (lambda reals: (reals / "b.mp4").unlink(), "a swap needs two people; of 1 videos 1 can be used", "add videos"),
+        (lambda reals: (reals.parent / "out/old").mkdir(parents=True), "out is not empty", "name a new folder"),
+    ],
+)
+def test_what_cannot_be_forged_is_said_and_leaves_nothing(deepfake, reals, tmp_path, spoil, error, hint):
+    spoil(reals)
+    code, said, complaint = deepfake("forge", reals, "out")
+    assert (code, said) == (2, "")
+    assert complaint.startswith("error: ")
+    assert error in complaint
+    assert f"\n  hint: {hint}" in complaint
+    assert not [*tmp_path.glob("out/*.*"), *tmp_path.glob(".new-*")]

@@ -1,0 +1,205 @@
+"""predict: a video is scored as the stages would score it, and one that cannot be scored says why."""
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from deepfake import bundle, video
+from deepfake.base import tables
+from deepfake.bundle import Bundle
+from deepfake.models.network import Network
+from deepfake.predict import predict, prepare
+from stages.evaluate import predict as scores_of_stages
+
+SECTIONS = {
+    "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 5, "fps": 1.0}
+    | {"stride": 15, "max_side": None, "crf": 0},
+    "detect": {"detector": "dlib_hog", "weights": None, "search_side": 480, "search_every": 8, "min_overlap": 0.2}
+    | {"max_gap": 4, "size": 64, "margin": 0.3},
+    "filter": {"min_sharpness": 20, "min_side": 30, "min_faces": 2},
+    "split": {"mode": "official", "train": 0.4, "val": 0.3, "test": 0.3, "seed": 0},
+    "augment": {"copies": 1, "rotation": 9, "shift": 0.1, "scale": 0.1, "flip": 0.5, "brightness": 0.1, "contrast": 0.1}
+    | {"blur": 1.0, "noise": 0.0, "quality": 50, "probability": 0.5, "seed": 0},
+    "train": {"encoder": "cnn", "head": "lstm", "frames": 2, "side": 48, "tracks": "max"},
+    "evaluate": {"seed": 0},
+}
+SCORED = ["one.mp4", "two.mp4", "blurred.mp4", "sideways.mp4", "truncated.mp4"]  # of test
+UNSCORED = {"black.mp4": "no_face", "text.mp4": "decode_error"}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def project(heads, odd, tmp_path_factory) -> Path:
+    """A folder in which the stages before train have run; it holds videos of every kind for test."""
+    folder = tmp_path_factory.mktemp("project")
+    videos = folder / "videos"
+    soft = heads[1].copy()
+    soft[6] = cv2.GaussianBlur(soft[6], None, 5)
+    films = {
+        "a.mp4": heads[0][:8],
+        "b.mp4": heads[1][:8],
+        "c.mp4": heads[0][:8, :, ::-1],
+        "d.mp4": heads[1][:8, :, ::-1],
+    }
+    films |= {"one.mp4": heads[0][2:], "two.mp4": np.concatenate(heads, 2), "blurred.mp4": soft}
+    for name, images in films.items():
+        video.encode(videos / name, images, 25.0)
+    for name in ("sideways", "truncated", "black", "text"):
+        os.link(odd(name), videos / f"{name}.mp4")
+    names = [*list(films)[:4], *SCORED, *UNSCORED]
+    rows = {"path": names, "label": [0, 1] * 5 + [1], "split": ["train", "train", "val", "val"] + ["test"] * 7}
+    tables.write(videos / "manifest.csv", pd.DataFrame(rows))
+    (folder / "params.yaml").write_text(yaml.safe_dump(SECTIONS))
+    (folder / "data/weights").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOBS", "1")
+        patch.setenv("ITEM_CACHE", str(folder / "store"))
+        patch.chdir(folder)
+        for name in ("extract", "detect", "filter", "split", "augment"):
+            import_module(f"stages.{name}").run()
+    return folder
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Path:
+    """The project, as the current folder."""
+    monkeypatch.chdir(project)
+    return project
+
+
+def detector(**train) -> Bundle:
+    """Untrained, but for the settings of train given."""
+    settings = SECTIONS["train"] | train
+    torch.manual_seed(1)
+    network = Network(settings["encoder"], settings["head"])
+    shades = torch.rand(8, 2, 3, 1, 1)
+    with torch.no_grad():
+        for _ in range(20):  # statistics of batch norm that make faces differ
+            network(shades + 0.1 * torch.rand(8, 2, 3, 48, 48), torch.ones(8, 2, dtype=torch.bool))
+    network.eval()
+    names = ("extract", "detect", "filter")
+    policy = {key: value for key, value in SECTIONS["extract"].items() if key not in ("root", "layout")}
+    return Bundle(network, 0.5, {name: SECTIONS[name] for name in names} | {"extract": policy, "train": settings}, {})
+
+
+# ---- the same score
+
+
+@pytest.mark.parametrize("tracks", ["max", "mean"])
+@pytest.mark.parametrize("head", ["lstm", "mean"])
+def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
+    whole = detector(tracks=tracks, head=head)
+    clips, faces = tables.read(inside / "data/clips.parquet"), inside / "data/faces"
+    logits = scores_of_stages(whole, clips, faces, seed=0)["logit"]
+    with torch.no_grad():  # so that it has an opinion
+        whole.network.logit.bias.sub_(logits.mean()).div_(logits.std())
+        whole.network.logit.weight.div_(logits.std())
+    rows = scores_of_stages(whole, clips, faces, seed=0)
+    expected = rows.groupby("video_id")["score"].first()
+    assert sorted(expected.index) == sorted(SCORED)
+    assert np.diff(np.sort(expected)).min() > 1e-3  # no two alike: else equal scores would say nothing
+    found = {name: predict(Path("videos", name), whole) for name in SCORED}
+    assert {name: one.score for name, one in found.items()} == pytest.approx(expected.to_dict(), abs=1e-5)
+    said = rows.groupby("video_id")["verdict"].first()
+    assert {name: one.verdict for name, one in found.items()} == said.to_dict()
+
+
+def test_evaluate_writes_what_predict_says(inside):
+    whole = detector()
+    whole.save(inside / "models/detector")
+    import_module("stages.evaluate").run()
+    written = tables.read(inside / "reports/predictions.csv").drop_duplicates("video_id").set_index("video_id")
+    assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
+    for name, row in written.iterrows():
+        said = predict(Path("videos", name), bundle.load(inside / "models/detector"))
+        assert said.status == row["status"]
+        assert said.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
+        assert said.verdict == (row["verdict"] if name in SCORED else None)
+    metrics = json.loads((inside / "reports/metrics.json").read_text())
+    assert metrics["coverage"]["missing"] == {"decode_error": 1, "no_face": 1}
+    assert metrics["video"]["count"] == len(SCORED)
+
+
+def test_a_track_is_told_by_its_times_and_its_faces(inside):
+    both, soft = (predict(Path("videos", name), detector()) for name in ("two.mp4", "blurred.mp4"))
+    assert [(t.track, t.faces, t.start, t.end) for t in both.tracks] == [(0, 5, 0.0, 0.44), (1, 5, 0.0, 0.44)]
+    assert both.score == max(t.score for t in both.tracks)
+    assert [t.faces for t in soft.tracks] == [4]  # frame 6 is blurred
+    assert soft.score == soft.tracks[0].score
+
+
+def test_the_good_faces_of_a_video_are_there_to_be_shown(inside):
+    prepared = prepare(Path("videos", "blurred.mp4"), detector())
+    assert {track: images.shape for track, images in prepared.images.items()} == {0: (4, 64, 64, 3)}
+    assert prepared.faces["reason"].tolist() == ["", "", "blurred", "", ""]
+
+
+def test_the_score_is_the_same_each_time(inside):
+    assert predict(Path("videos/two.mp4"), detector()) == predict(Path("videos/two.mp4"), detector())
+
+
+# ---- no score
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [
+        ("black", "no_face", "no face in 5 frames"),
+        ("text", "decode_error", "not a readable video"),
+        ("empty", "decode_error", "the file is empty"),
+        ("no index", "decode_error", "not a readable video"),
+        ("sound", "no_video", "no video stream"),
+    ],
+)
+def test_a_video_that_cannot_be_scored_says_why(odd, kind, status, reason):
+    said = predict(odd(kind), detector())
+    assert (said.status, said.score, said.verdict, said.tracks) == (status, None, None, ())
+    assert reason in said.reason
+
+
+def test_a_missing_video_is_said_to_be_missing(tmp_path):
+    said = predict(tmp_path / "none.mp4", detector())
+    assert (said.status, said.score) == ("missing", None)
+
+
+def test_a_video_without_good_faces_says_what_was_wrong_with_them(inside):
+    strict = detector()
+    strict = replace(strict, params=strict.params | {"filter": SECTIONS["filter"] | {"min_side": 999}})
+    said = predict(Path("videos/one.mp4"), strict)
+    assert (said.status, said.score) == ("too_few_faces", None)
+    assert said.reason == "none of 5 faces is good: 5 small"
+
+
+def test_a_damaged_video_is_scored_and_said_to_be_damaged(odd):
+    said = predict(odd("truncated"), detector())
+    assert said.status == "truncated"
+    assert said.reason
+    assert said.score is not None
+
+
+def test_a_prediction_is_json(inside, odd):
+    for path in (Path("videos/two.mp4"), odd("black")):
+        said = predict(path, detector())
+        read = json.loads(json.dumps(said.to_dict(), allow_nan=False))
+        assert read["path"] == str(path)
+        assert read["threshold"] == 0.5
+        assert (read["score"], len(read["tracks"])) == (said.score, len(said.tracks))
+
+
+def test_nothing_is_left_behind(inside, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = sorted(Path("videos").iterdir())
+    predict(Path("videos/two.mp4"), detector())
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(Path("videos").iterdir()) == before
