@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: repro test lint lock
 repro: .venv/ready
 	dvc repro
-	dvc metrics show
+	@cat reports/metrics.json
 
 test: .venv/ready
 	pytest
