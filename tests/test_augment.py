@@ -81,7 +81,9 @@ def test_amounts_are_drawn_to_both_sides():
 
 def tables(**columns) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The splits of three videos, one in each split, and their kept faces: two tracks of two faces each."""
-    splits = pd.DataFrame({"video_id": list("abc"), "label": [0, 1, 0], "group": list("xyz"), "status": "ok"})
+    splits = pd.DataFrame(
+        {"video_id": list("abc"), "label": [0, 1, 0], "group": list("xyz"), "source": "", "status": "ok"}
+    )
     splits = splits.assign(split=["train", "val", "test"], **columns)
     faces = [(name, track, position) for name in "abc" for track in (0, 1) for position in (0, 1)]
     return splits, pd.DataFrame(faces, columns=["video_id", "track", "position"]).assign(reason="")
