@@ -18,7 +18,7 @@ lint: .venv/ready
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("deepfake needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv --clear .venv
 	pip install --quiet --disable-pip-version-check uv
-	uv pip sync --quiet --python .venv requirements.lock
+	uv pip sync --quiet --compile-bytecode --python .venv requirements.lock
 	uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -21,8 +21,8 @@ from deepfake.video import Images
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd
 
-NEAR_SIDE = 1.5  # a face searched near its last place is scaled to this many windows of the detector
-NEAR_MARGIN = 0.5  # of the last box, on each side: how far a face may have moved
+NEAR_SIDE = 1.1  # a face searched near its last place is scaled to this many windows of the detector
+NEAR_MARGIN = 0.4  # of the last box, on each side: how far a face may have moved
 
 
 class DetectParams(Params):
@@ -99,7 +99,7 @@ class Search:
         """The faces of the image searched at a scale; it was cut at (left, top) of the frame they are told in."""
         if min(image.shape[:2]) * scale < self.detector.window / 2:
             return []  # no face fits in, and dlib_cnn refuses the smallest images
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        how = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # which skips pixels below one half
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=how) if scale != 1 else image)
         return [face.moved(scale, left, top) for face in self.detector.detect(np.ascontiguousarray(image))]
 

@@ -111,10 +111,13 @@ def similarity(source: Floats, target: Floats) -> Floats | None:
 def warp(image: Images, matrix: Floats, size: int) -> Images:
     """The (size, size, 3) view of the image through a similarity, without aliasing, edges replicated."""
     scale = _scale(matrix)
-    if scale < 0.5:  # bilinear sampling skips pixels below one half: shrink by area first
-        small = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
-        image = np.asarray(small, np.uint8)
-        matrix = matrix @ np.diag([0.5 / scale, 0.5 / scale, 1.0])
+    if scale < 0.5:  # bilinear sampling skips pixels below one half: shrink by area first, where it is looked at
+        left, top, right, bottom = _seen(matrix, size, image.shape[1], image.shape[0])
+        part = image[top:bottom, left:right]
+        image = np.asarray(cv2.resize(part, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA), np.uint8)
+        step = 0.5 / scale  # px of the image in one of the small one; the centers of the first pixels are aligned
+        first = (step - 1) / 2
+        matrix = matrix @ np.array([[step, 0, left + first], [0, step, top + first], [0, 0, 1]])
     flags = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(
         cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
@@ -135,6 +138,16 @@ def _box_matrix(face: Face, size: int, margin: float) -> Floats:
     scale = size / (max(face.side, 1.0) * (1 + 2 * margin))
     middle = (face.box[:2] + face.box[2:]) / 2
     return np.hstack([np.eye(2) * scale, (size / 2 - scale * middle)[:, None]])
+
+
+def _seen(matrix: Floats, size: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what a (size, size) view shows of an image, and a pixel of the view around it."""
+    corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]]) - matrix[:, 2]
+    corners = np.asarray(np.linalg.solve(matrix[:, :2], corners.T).T, float)
+    least = np.ceil(1 / _scale(matrix))  # of a view beside the image, its edge
+    low = np.clip(np.floor(corners.min(0)), 0, (max(0, width - least), max(0, height - least)))
+    high = np.clip(np.ceil(corners.max(0)), low + least, (width, height))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _scale(matrix: Floats) -> float:

@@ -46,17 +46,15 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def faces_sheet(faces: "pd.DataFrame", labels: "pd.Series[int]", folder: Path) -> Images:
-    """The middle face of up to 48 tracks of real videos (green bar) and of fake ones (red), from data/faces."""
+    """The first face of up to 48 tracks of real videos (green bar) and of fake ones (red), from data/faces."""
     rows: list[list[Images]] = []
     tracks = faces.groupby(["video_id", "track"]).size().reset_index(name="count")
     tracks = tracks[tracks["count"] >= tracks.groupby("video_id")["count"].transform("max")]
     for label in (0, 1):
         some = tracks[tracks["video_id"].map(labels) == label]
         some = some.iloc[spread(len(some), 48)]
-        tiles = [
-            tile(video.images(folder / f"{row.video_id}/{row.track}.mkv")[row.count_ // 2], label)
-            for row in some.rename(columns={"count": "count_"}).itertuples()
-        ]
+        files = [folder / f"{row.video_id}/{row.track}.mkv" for row in some.itertuples()]
+        tiles = [tile(next(video.read(file)).rgb(), label) for file in files]
         rows += [tiles[start : start + 12] for start in range(0, len(tiles), 12)]
     return sheet(rows)
 

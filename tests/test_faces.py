@@ -192,3 +192,23 @@ def test_dlib_finds_its_landmarks_in_the_box(heads, points):
 def test_a_model_that_is_not_installed_is_named():
     with pytest.raises(UserError, match=r"no dlib model none\.dat"):
         faces.dlib_model("none.dat")
+
+
+def test_a_large_face_is_shrunk_where_it_is_as_if_the_whole_picture_were():
+    ramp = np.linspace(0, 255, 900)
+    picture = np.stack([np.tile(ramp, (700, 1)), np.tile(ramp[:700, None], (1, 900)), np.full((700, 900), 9.0)], 2)
+    matrix = similarity(10, 0.2, 5, -40)  # a fifth: area first, then bilinear
+    cut = faces.warp(picture.round().astype(np.uint8), matrix, 64)
+    x, y = np.meshgrid(np.arange(64), np.arange(64))
+    inverse = np.linalg.inv(matrix[:, :2])
+    source = (np.stack([x, y], 2) - matrix[:, 2]) @ inverse.T
+    inside = ((source > 5) & (source < (894, 694))).all(2)
+    assert inside.mean() > 0.5
+    expected = source[..., :2] * 255 / 899  # what a ramp shows at a place
+    assert np.abs(cut[..., :2] - expected)[inside].max() < 1.5
+
+
+@pytest.mark.parametrize("shift", [(-1e4, 0.0), (1e4, 1e4), (0.0, -1e4)])
+def test_a_view_beside_the_picture_repeats_its_edge(shift):
+    picture = np.full((300, 300, 3), 77, np.uint8)
+    assert (faces.warp(picture, similarity(0, 0.2, *shift), 32) == 77).all()

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-OUTSIDE = ("pydantic", "yaml", "typer", "tqdm", "joblib")  # libraries that shape no pixel and no number
+OUTSIDE = ("pydantic", "yaml", "typer", "tqdm", "joblib", "distributed")  # they shape no pixel and no number
 
 
 def closure(*modules: str) -> list[str]:

@@ -3,6 +3,9 @@
 Source: Dalal and Triggs, CVPR 2005; King, "Max-margin object detection", arXiv 1502.00046, 2015.
 """
 
+from functools import cached_property
+from typing import Any
+
 import dlib
 import numpy as np
 
@@ -17,8 +20,12 @@ class DlibHog:
     template = DLIB_5
 
     def __init__(self) -> None:
-        self.hog = dlib.get_frontal_face_detector()
         self.landmarks = dlib_landmarks(5)
+
+    @cached_property
+    def hog(self) -> Any:
+        """The detector, in a quarter of a second: only a process that searches waits for it."""
+        return dlib.get_frontal_face_detector()
 
     def detect(self, image: Images) -> list[Face]:
         boxes, scores, _ = self.hog.run(image, 0, 0.0)
@@ -27,5 +34,5 @@ class DlibHog:
 
 
 def build(weights: str | None) -> Detector:
-    """The detector, in 0.25 s; it is compiled into dlib, `weights` is not used."""
+    """The detector; it is compiled into dlib, `weights` is not used."""
     return DlibHog()
