@@ -21,10 +21,9 @@ if TYPE_CHECKING:  # these two take seconds to import, and whoever reuses every 
 CLIP = "clip.mkv"
 
 
-class AugmentParams(Params):
+class Alteration(Params):
     """How a clip is altered; the amounts are the largest ones drawn, to both sides."""
 
-    copies: int = Field(ge=0)  # altered copies of each train clip
     rotation: float = Field(ge=0, le=180)  # degrees
     shift: float = Field(ge=0, lt=1)  # parts of the side
     scale: float = Field(ge=0, lt=1)  # parts of the size
@@ -38,13 +37,24 @@ class AugmentParams(Params):
     seed: int = Field(ge=0)
 
 
-def altered(images: Images, p: AugmentParams, seed: int) -> Images:
+class AugmentParams(Alteration):
+    """What is added to the train clips."""
+
+    copies: int = Field(ge=0)  # altered copies of each
+    self_blend: float = Field(ge=0, le=1)  # probability that train pairs a real with its own blend; 1: fakes unused
+
+    def alteration(self) -> Alteration:
+        """The part that shapes a single copy."""
+        return Alteration.model_validate(self.model_dump(include=set(Alteration.model_fields)))
+
+
+def altered(images: Images, p: Alteration, seed: int) -> Images:
     """(T, H, W, 3) uint8 RGB frames, all altered by the one draw of this seed; edges are replicated."""
     result = pipeline(p, seed)(images=images)["images"]
     return np.ascontiguousarray(result, np.uint8)
 
 
-def pipeline(p: AugmentParams, seed: int) -> "albumentations.Compose":
+def pipeline(p: Alteration, seed: int) -> "albumentations.Compose":
     """The alterations, in the order of a camera: how it is held, the light, the lens, the sensor, the file."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for its own newest version
     import albumentations as A
@@ -103,7 +113,7 @@ def todo(clips: "pd.DataFrame", faces: Path) -> list[Item]:
     ]
 
 
-def work(item: Item, folder: Path, p: AugmentParams) -> None:
+def work(item: Item, folder: Path, p: Alteration) -> None:
     """One altered copy as an item of the store."""
     wanted = set(item.args["positions"])
     frames = [frame for frame in video.read(item.inputs[0]) if frame.index in wanted]

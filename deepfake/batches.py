@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,22 +11,35 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from deepfake.base.errors import UserError
+from deepfake.blend import pair
 from deepfake.clips import drawn, padded
 from deepfake.video import Images
 
-Draw = tuple[int, int]  # which clip, and the seed of the frames drawn from it
 Indices = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Draw(NamedTuple):
+    """What becomes of a clip in a batch."""
+
+    clip: int
+    seed: int  # of its frames
+    blend: bool = False  # with its own blend beside it, which is a fake
 
 
 @dataclass(frozen=True)
 class Tracks:
     """Clips in memory maps, with what is said of them."""
 
-    table: pd.DataFrame  # video_id, label, group, split, copy of each clip
+    table: (
+        pd.DataFrame
+    )  # video_id, label, group, source, split, copy of each clip; blend: a seed, where it is of a pair
     files: list[Path]  # (T, side, side, 3) uint8 RGB, .npy
 
     def __getitem__(self, index: int) -> Images:
         faces: Images = np.load(self.files[index], mmap_mode="r")
+        if "blend" in self.table:
+            return pair(faces, np.random.default_rng(self.table["blend"][index]))[self.table["label"][index]]
         return faces
 
     def where(self, rows: "pd.Series[bool]") -> "Tracks":
@@ -34,61 +47,106 @@ class Tracks:
         return Tracks(self.table[rows].reset_index(drop=True), [f for f, r in zip(self.files, rows, strict=True) if r])
 
 
-class Sequences(Dataset[tuple[Images, float]]):
+def with_blends(reals: Tracks, seed: int) -> Tracks:
+    """The reals, each beside its own blend: what stands for validation where no fakes are known."""
+    seeds = np.random.default_rng(seed).integers(2**32, size=len(reals.files))
+    table = reals.table.assign(blend=seeds)
+    fakes = table.assign(label=1, video_id=table["video_id"] + " blended")
+    return Tracks(pd.concat([table, fakes], ignore_index=True), reals.files * 2)
+
+
+class Sequences(Dataset[list[tuple[Images, float]]]):
     """Random sequences of the clips, as the sampler draws them; some flipped, all their frames alike."""
 
     def __init__(self, tracks: Tracks, frames: int, flip: float = 0.0) -> None:
         self.tracks, self.frames, self.flip = tracks, frames, flip
         self.labels = tracks.table["label"].to_numpy(np.float32)
 
-    def __getitem__(self, draw: Draw) -> tuple[Images, float]:
-        index, seed = draw
-        rng = np.random.default_rng(seed)
-        faces = self.tracks[index]
+    def __getitem__(self, draw: Draw) -> list[tuple[Images, float]]:
+        rng = np.random.default_rng(draw.seed)
+        faces = self.tracks[draw.clip]
         faces = faces[drawn(len(faces), self.frames, rng)]
-        return faces[:, :, ::-1] if rng.random() < self.flip else faces, float(self.labels[index])
+        if rng.random() < self.flip:
+            faces = faces[:, :, ::-1]
+        return list(zip(pair(faces, rng), (0.0, 1.0), strict=True)) if draw.blend else [(faces, self.labels[draw.clip])]
 
-    def collate(self, rows: Sequence[tuple[Images, float]]) -> tuple[Tensor, Tensor, Tensor]:
+    def collate(self, draws: Sequence[list[tuple[Images, float]]]) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, S, S, 3) uint8, mask (B, T), labels (B,)."""
+        rows = [row for some in draws for row in some]
         batch, mask = padded([faces for faces, _ in rows], self.frames)
-        return torch.from_numpy(batch), torch.from_numpy(mask), torch.tensor([label for _, label in rows])
+        return torch.from_numpy(batch), torch.from_numpy(mask), torch.tensor([float(label) for _, label in rows])
 
 
 class Batches(Sampler[list[Draw]]):
-    """Which clips go into a batch; the same for the same seed and epoch, whatever else draws numbers."""
+    """Which clips go into a batch; the same for the same seed and epoch, whatever else draws numbers.
 
-    def __init__(self, table: pd.DataFrame, *, batch_size: int, draws: int, pairs: bool, seed: int) -> None:
-        self.batch_size, self.draws, self.pairs, self.seed = batch_size, draws, pairs, seed
-        self.epoch = 0
+    A batch is dealt out in equal parts to the ranks, pairs whole; what fills none is left out of an epoch.
+    Raises UserError where there are more ranks than clips, or than the batch has parts.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        batch_size: int,
+        draws: int,
+        pairs: bool,
+        seed: int,
+        self_blend: float = 0.0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.draws, self.pairs, self.seed, self.self_blend = draws, pairs, seed, self_blend
+        self.rank, self.ranks, self.epoch = rank, ranks, 0
         self.labels = table["label"].to_numpy()
         self.ties = [table[name].to_numpy() for name in ("source", "group")]  # the nearest first
+        self.units = draws * int(np.bincount(self.labels).max() if pairs else len(table))  # pairs, or clips
+        self.share = min(batch_size // (2 if pairs else 1), self.units) // ranks  # of a rank in a batch
+        if not self.share:
+            raise UserError(
+                f"{ranks} devices for batches of {batch_size} and {self.units} {'pairs' if pairs else 'clips'}",
+                "fewer DEVICES, or a larger train.batch_size",
+            )
+
+    @property
+    def sampler(self) -> "Batches":
+        """Where Lightning looks for `set_epoch`."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch has other batches."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
-        count = 2 * max(np.bincount(self.labels)) if self.pairs else len(self.labels)
-        return max(1, int(count) * self.draws // self.batch_size)
+        return self.units // (self.share * self.ranks)
 
     def __iter__(self) -> Iterator[list[Draw]]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
-        order = self._paired(rng) if self.pairs else self._shuffled(rng, np.arange(len(self.labels)))
-        seeds = rng.integers(2**32, size=len(order))
-        if self.pairs:  # the same moments of both, mirrored alike: they differ by the forgery
-            seeds[1::2] = seeds[::2]
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            some = slice(start, start + self.batch_size)
-            yield list(zip(order[some].tolist(), seeds[some].tolist(), strict=True))
+        units = self._paired(rng) if self.pairs else self._shuffled(rng, np.arange(len(self.labels)))[:, None]
+        seeds = rng.integers(2**32, size=len(units))  # the same moments of both of a pair, mirrored alike
+        blends = rng.random(len(units)) < self.self_blend
+        for start in range(self.rank * self.share, len(self) * self.share * self.ranks, self.share * self.ranks):
+            some = range(start, start + self.share)
+            yield [draw for i in some for draw in self._draws(units[i], int(seeds[i]), bool(blends[i]))]
+
+    def _draws(self, unit: Indices, seed: int, blend: bool) -> list[Draw]:
+        if blend:
+            return [Draw(int(clip), seed, True) for clip in unit if self.labels[clip] == 0][:1]
+        return [Draw(int(clip), seed) for clip in unit]
 
     def _shuffled(self, rng: np.random.Generator, clips: Indices) -> Indices:
         return np.concatenate([rng.permutation(clips) for _ in range(self.draws)])
 
     def _paired(self, rng: np.random.Generator) -> Indices:
-        """Each clip of the larger class, beside one of the other: of its source, else of its group, else any."""
+        """(N, 2): each clip of the larger class, beside one of the other: of its source, its group, or any."""
         fewer = int((self.labels == 1).sum() < (self.labels == 0).sum())
         few = np.flatnonzero(self.labels == fewer)
         many = np.flatnonzero(self.labels != fewer)
+        if not len(few):  # reals alone, each beside its blend
+            return np.repeat(self._shuffled(rng, many)[:, None], 2, axis=1)
         mates = dict.fromkeys(many.tolist(), few)
         for tie in reversed(self.ties):
             members = {value: few[tie[few] == value] for value in set(tie[many])}
             mates |= {i: members[tie[i]] for i in mates if len(members[tie[i]])}
         order = self._shuffled(rng, many)
-        return np.stack([order, [rng.choice(mates[i]) for i in order.tolist()]], 1).ravel()
+        return np.stack([order, [rng.choice(mates[i]) for i in order.tolist()]], 1)

@@ -18,10 +18,10 @@ ARRAY = "faces.npy"
 class Size(Params):
     """What shapes a decoded clip, beside its file."""
 
-    side: int  # px
+    side: int | None  # px; null: as it is stored
 
 
-def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int) -> list[Path]:
+def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int | None = None) -> list[Path]:
     """For each shard, a .npy file of its frames at these positions: (T, side, side, 3) uint8 RGB.
 
     They are made once and lie in the store, to be read as memory maps: training never decodes.
@@ -38,9 +38,9 @@ def work(item: Item, folder: Path, p: Size) -> None:
     np.save(folder / ARRAY, resized(video.images(item.inputs[0])[item.args["positions"]], p.side))
 
 
-def resized(images: Images, side: int) -> Images:
-    """(T, S, S, 3) uint8 at (T, side, side, 3), without aliasing."""
-    if images.shape[1] == side:
+def resized(images: Images, side: int | None) -> Images:
+    """(T, S, S, 3) uint8 at (T, side, side, 3), without aliasing; None leaves it as it is."""
+    if side is None or images.shape[1] == side:
         return images
     how = cv2.INTER_AREA if images.shape[1] > side else cv2.INTER_CUBIC
     return np.stack([np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8) for image in images])

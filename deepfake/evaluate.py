@@ -34,10 +34,11 @@ BASELINES = {"metadata": METADATA, "frame_difference": ("difference",), "sharpne
 class EvaluateParams(Params):
     """How the test is done."""
 
-    seed: int = Field(ge=0)  # of the shuffled frames
+    seed: int = Field(ge=0)  # of the shuffled frames, and of the resamples
+    resamples: int = Field(ge=100)  # of the people, for the intervals
 
 
-def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
+def metrics(predictions: pd.DataFrame, p: EvaluateParams) -> dict[str, Any]:
     """The metrics of videos and of sequences, coverage, baselines, and what the order of the frames is worth.
 
     What is undefined, such as the AUC of one class, is None.
@@ -47,8 +48,11 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     sequences = predictions[predictions["logit"].notna()]
     auc_shuffled = auc(scored["label"], scored["shuffled"])
     video = of_videos(scored)
+    video["auc_interval"] = interval(scored, p)
+    members = {name: auc(scored["label"], scored[name]) for name in scored if name.startswith("member_")}
     return {
         "video": video,
+        **({"members": {"auc": of_members(members)}} if members else {}),
         "sequence": {
             "count": len(sequences),
             "auc": auc(sequences["label"], sequences["logit"]),
@@ -87,6 +91,33 @@ def of_videos(scored: pd.DataFrame) -> dict[str, Any]:
 def auc(label: "pd.Series[int]", score: "pd.Series[float]") -> float | None:
     """Area under the ROC curve; None where a class is missing."""
     return float(roc_auc_score(label, score)) if label.nunique() == 2 else None
+
+
+def interval(scored: pd.DataFrame, p: EvaluateParams) -> dict[str, float] | None:
+    """The 95 % interval of the AUC by percentiles over resampled groups; None where a class is of fewer than two.
+
+    People are drawn, not videos: those of one person stand and fall together.
+    Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993; the AUC as a share of ordered pairs.
+    """
+    reals, fakes = (scored[scored["label"] == label] for label in (0, 1))
+    if min(reals["group"].nunique(), fakes["group"].nunique()) < 2:
+        return None
+    names, group = np.unique(scored["group"], return_inverse=True)
+    rng = np.random.default_rng(p.seed)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), p.resamples)  # (R, groups)
+    label, score = scored["label"].to_numpy(), scored["score"].to_numpy()
+    real, fake = (times[:, group[label == value]].astype(float) for value in (0, 1))  # (R, videos): how often each
+    gap = score[label == 1][:, None] - score[label == 0]  # (fakes, reals)
+    ordered = ((fake @ (np.sign(gap) / 2 + 0.5)) * real).sum(1)
+    pairs = fake.sum(1) * real.sum(1)
+    low, high = np.percentile(ordered[pairs > 0] / pairs[pairs > 0], (2.5, 97.5))
+    return {"low": float(low), "high": float(high)}
+
+
+def of_members(aucs: dict[str, float | None]) -> dict[str, float | None]:
+    """The AUC of each of an ensemble's members, their mean and their standard deviation."""
+    known = [value for value in aucs.values() if value is not None]
+    return aucs | ({"mean": float(np.mean(known)), "deviation": float(np.std(known, ddof=1))} if known else {})
 
 
 def average_precision(label: "pd.Series[int]", score: "pd.Series[float]") -> float | None:

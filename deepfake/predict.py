@@ -9,9 +9,9 @@ import pandas as pd
 
 from deepfake import detect, extract, video
 from deepfake.base.tables import DIGITS, USABLE
-from deepfake.bundle import Bundle, track_score
-from deepfake.clips import resized
+from deepfake.bundle import Detector
 from deepfake.filter import FilterParams, judge
+from deepfake.scores import track_score
 from deepfake.video import Images
 
 
@@ -53,7 +53,7 @@ class Prepared:
     images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB
 
 
-def prepare(path: Path, detector: Bundle) -> Prepared:
+def prepare(path: Path, detector: Detector) -> Prepared:
     """The good faces of a video, extracted, detected and filtered as for the training of this detector."""
     policy = extract.Policy.model_validate(detector.params["extract"])
     with TemporaryDirectory() as name:
@@ -78,14 +78,14 @@ def prepare(path: Path, detector: Bundle) -> Prepared:
     return Prepared(row["status"], row["reason"], judged, images)
 
 
-def predict(path: Path, detector: Bundle) -> Prediction:
+def predict(path: Path, detector: Detector) -> Prediction:
     """Score one video. Never raises for a bad video: it says why there is no score."""
     prepared = prepare(path, detector)
     about = (str(path), prepared.status, prepared.reason)
     if not prepared.images:
         return Prediction(*about, None, None, detector.threshold, ())
     good = prepared.faces[prepared.faces["reason"] == ""].groupby("track")["time"]
-    logits = {track: detector.logits(resized(images, detector.side)) for track, images in prepared.images.items()}
+    logits = {track: detector.logits(images) for track, images in prepared.images.items()}
     tracks = tuple(
         Track(track, round(track_score(some), DIGITS), len(prepared.images[track]), float(t.min()), float(t.max()))
         for (track, some), (_, t) in zip(logits.items(), good, strict=True)

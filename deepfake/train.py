@@ -1,159 +1,168 @@
 """train: a network from clips, by Lightning; the best epoch and the threshold are chosen on validation only."""
 
-import ctypes
-import logging
+import hashlib
+import json
+import shutil
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import numpy as np
 import pandas as pd
 import torch
 from dvclive.lightning import DVCLiveLogger
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from pydantic import Field
-from sklearn.metrics import roc_auc_score, roc_curve
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from deepfake.base.params import Params
-from deepfake.batches import Batches, Sequences, Tracks
-from deepfake.bundle import forward, video_score
-from deepfake.clips import interleaved
-from deepfake.models.network import Network, to_clips
-from deepfake.video import Images
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
+from deepfake.base import code, items
+from deepfake.base.errors import UserError
+from deepfake.batches import Tracks, with_blends
+from deepfake.bundle import validated
+from deepfake.devices import is_first, keep_memory, quiet, trained_on
+from deepfake.learner import Learner, Learning, clip_logits
+from deepfake.models.network import Architecture, Network
+from deepfake.models.weights import freeze
 
 
-class TrainParams(Params):
+class TrainParams(Architecture, Learning):
     """The network and how it learns."""
 
-    encoder: str  # a file of deepfake/models/encoders
-    head: str  # a file of deepfake/models/heads
-    frames: int = Field(gt=0)  # of a sequence
-    side: int = Field(ge=32)  # px of its faces; what the five halvings of cnn need
-    tracks: Literal["max", "mean"]  # how its tracks make a video's score: one forged face does, or all count
-    epochs: int = Field(gt=0)
-    draws: int = Field(gt=0)  # sequences drawn from each clip in an epoch
-    batch_size: int = Field(gt=1)
-    balance: Literal["pairs", "weights", "none"]
-    # pairs: each batch half real and half fake, a fake beside a real of its own group
-    # weights: the rarer class counts more in the loss
-    flip: float = Field(ge=0, le=1)  # probability that a drawn sequence is mirrored
-    learning_rate: float = Field(gt=0)  # of Adam
-    weight_decay: float = Field(ge=0)
-    decay_every: int = Field(gt=0)  # epochs
-    decay: float = Field(gt=0, le=1)  # what the rate is multiplied by
-    ema: float = Field(ge=0, lt=1)  # of the weights that are validated and kept: what a step leaves of their average
-    patience: int = Field(gt=0)  # epochs without a better validation loss, after which it stops
-    shuffle_labels: bool  # a check: what is learnt from labels without meaning must score .5
-    seed: int = Field(ge=0)
+    trainable: str  # of the encoder: all | head (nothing) | norm_only | last_<n>_layers
 
 
-class Learner(lightning.LightningModule):
-    """One step of learning, and the validation of an epoch."""
+@dataclass(frozen=True)
+class Trained:
+    """A network of its best epoch, the threshold on P(fake), and how both did on validation."""
 
-    def __init__(self, network: Network, p: TrainParams, weight: float, val: Tracks) -> None:
-        super().__init__()
-        self.network, self.p, self.val = network, p, val
-        self.loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(weight))
-        self.logits: list[list[float]] = []  # of each clip of validation so far
-
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
-        faces, mask, labels = batch
-        loss: Tensor = self.loss(self.network(to_clips(faces), mask), labels)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
-        return loss
-
-    def validation_step(self, index: int, _: int) -> None:
-        self.logits.append(clip_logits(self.network, self.val[index], self.p))
-
-    def on_validation_epoch_end(self) -> None:
-        labels, scores = video_scores(self.val.table, self.logits, self.p)
-        self.logits = []
-        self.log_dict({"val/loss": bce(labels, scores), "val/auc": float(roc_auc_score(labels, scores))}, prog_bar=True)
-
-    def configure_optimizers(self) -> Any:
-        adam = torch.optim.Adam(self.parameters(), lr=self.p.learning_rate, weight_decay=self.p.weight_decay)
-        return [adam], [torch.optim.lr_scheduler.StepLR(adam, self.p.decay_every, self.p.decay)]
+    network: Network
+    threshold: float
+    validation: dict[str, Any]
 
 
-def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path) -> tuple[Network, float, dict[str, Any]]:
-    """Train; the network of the best epoch, the threshold on P(fake), and how both did on validation.
+def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float = 0.0) -> list[Trained]:
+    """Train a network for each seed. The same seed gives the same weights on the same machine.
 
-    The weights are averaged over the steps (Polyak and Juditsky, SIAM J. Control 1992). The same seed gives the same
-    weights on the same machine. The curves of every epoch go to the folder `curves`.
+    The curves of every epoch go to the folder `curves`, those of further seeds to folders in it. A training that was
+    killed goes on after its last whole epoch, where code, params, data and libraries are what they were.
     """
-    keep_memory()
-    lightning.seed_everything(p.seed, verbose=False)
+    if self_blend == 1 or not train.table["label"].any():
+        train, val = train.where(train.table["label"] == 0), val.where(val.table["label"] == 0)
+        if not self_blend:
+            raise UserError("no fakes to learn from", "set augment.self_blend: 1.0, to learn from blends of the reals")
+        val = with_blends(val, p.seed)
     if p.shuffle_labels:
         train, val = shuffled(train, p.seed), shuffled(val, p.seed + 1)
-    network = Network(p.encoder, p.head)
-    fakes = float(train.table["label"].mean())
-    learner = Learner(network, p, (1 - fakes) / fakes if p.balance == "weights" else 1.0, val)
-    sequences = Sequences(train, p.frames, p.flip)
-    size = p.batch_size // 2 * 2  # whole pairs
-    batches = Batches(train.table, batch_size=size, draws=p.draws, pairs=p.balance == "pairs", seed=p.seed)
-    with TemporaryDirectory() as folder, quiet():
-        best = ModelCheckpoint(folder, monitor="val/loss", save_weights_only=True)
+    check(train, val, p, self_blend)
+    keep_memory()
+    trained, states = [], []
+    for number in range(p.seeds):
+        one = p.model_copy(update={"seed": p.seed + number})
+        states.append(state_of(train, val, one, self_blend))
+        trained.append(_fit(train, val, one, curves / f"seed_{one.seed}" if number else curves, self_blend, states[-1]))
+    if is_first():
+        for state in states:
+            shutil.rmtree(state)
+    return trained
+
+
+def check(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> None:
+    """Raises UserError for clips that cannot be learnt from in this way."""
+    if self_blend and p.balance != "pairs":
+        raise UserError("augment.self_blend: a blend stands beside its real", "set train.balance: pairs")
+    for name, tracks in (("train", train), ("val", val)):
+        for label, kind in enumerate(("real", "fake")):
+            blended = name == "train" and label and self_blend
+            if not blended and not (tracks.table["label"] == label).any():
+                raise UserError(f"{name} has no {kind} video", "more videos, or another split.seed, will give it one")
+
+
+def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float, state: Path) -> Trained:
+    """Train one network; `state` is the folder of its checkpoints."""
+    lightning.seed_everything(p.seed, verbose=False)
+    network = Network(p)
+    freeze(network.encoder, p.trainable)
+    if p.compile:
+        network.encoder.compile()
+    learner = Learner(network, p, train, val, frames=p.frames, self_blend=self_blend)
+    last, done = state / "last.ckpt", state / "done"
+    if last.is_file():
+        learner.state = torch.load(last, weights_only=True)
+        restore(learner.state["curves"], curves)
+        print(f"train: goes on after epoch {learner.state['epoch']}", file=sys.stderr)
+    best = ModelCheckpoint(state, "best", monitor="val/loss", save_weights_only=True, enable_version_counter=False)
+    callbacks: list[Callback] = [best, EarlyStopping("val/loss", patience=p.patience)]
+    if p.ema:  # Polyak and Juditsky, SIAM J. Control 1992
         # batch norm's statistics are averages already: averaged again they lag, and the network with them
-        average = EMAWeightAveraging(decay=p.ema, use_buffers=False)
+        callbacks.append(EMAWeightAveraging(decay=p.ema, use_buffers=False))
+    latest = ModelCheckpoint(state, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks += [Curves(curves), latest]
+    with quiet():
         trainer = lightning.Trainer(
             max_epochs=p.epochs,
-            devices=1,
-            callbacks=[best, EarlyStopping("val/loss", patience=p.patience), average],
-            logger=DVCLiveLogger(dir=str(curves), save_dvc_exp=False, dvcyaml=None, report=None),
+            callbacks=callbacks,
+            logger=DVCLiveLogger(
+                dir=str(curves), save_dvc_exp=False, dvcyaml=None, report=None, resume=learner.state is not None
+            ),
+            precision=p.precision,
+            accumulate_grad_batches=p.accumulate,
+            gradient_clip_val=p.clip or None,
             deterministic="warn",
             enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            log_every_n_steps=len(batches),
+            log_every_n_steps=1,
+            **trained_on(),
         )
-        train_loader = DataLoader(sequences, batch_sampler=batches, collate_fn=sequences.collate)
-        trainer.fit(learner, train_loader, DataLoader(range(len(val.files)), batch_size=None))  # type: ignore[arg-type]
-        chosen = torch.load(best.best_model_path, weights_only=True)
+        if not done.is_file():
+            trainer.fit(learner, ckpt_path=last if learner.state else None, weights_only=True)
+            trainer.strategy.barrier()
+            done.touch()
+        chosen = torch.load(state / "best.ckpt", weights_only=True, map_location="cpu")
+        trainer.strategy.barrier()
     learner.load_state_dict(chosen["state_dict"])
-    network = network.cpu().eval()
-    logits = [clip_logits(network, val[index], p) for index in range(len(val.files))]
-    labels, scores = video_scores(val.table, logits, p)
-    found = {"videos": len(labels), "loss": bce(labels, scores), "auc": float(roc_auc_score(labels, scores))}
-    return network, threshold_of(labels, scores), found | {"epoch": chosen["epoch"]}
+    return Trained(network.cpu().eval(), *_validated(network, val, p, int(chosen["epoch"])))
 
 
-def clip_logits(network: Network, faces: Images, p: TrainParams) -> list[float]:
-    """The logits of all sequences of a clip."""
-    return forward(network, [faces[some] for some in interleaved(len(faces), p.frames)], p.frames)
+def _validated(network: Network, val: Tracks, p: TrainParams, epoch: int) -> tuple[float, dict[str, Any]]:
+    """The threshold, and how the network did on validation."""
+    clips = pd.Series([clip_logits(network, val[index], p.frames) for index in range(len(val.files))])
+    videos = val.table["video_id"]
+    logits = clips.groupby(videos).agg(list).to_dict()
+    threshold, found = validated(val.table.groupby(videos)["label"].first().to_dict(), logits, p.tracks)
+    return threshold, found | {"epoch": epoch}
 
 
-def video_scores(table: pd.DataFrame, logits: Sequence[Sequence[float]], p: TrainParams) -> tuple[Floats, Floats]:
-    """Labels and P(fake) of the videos of the table, from the logits of its clips."""
-    by_video = pd.DataFrame({"label": table["label"], "logits": pd.Series(list(logits))}).groupby(table["video_id"])
-    scores = by_video["logits"].agg(lambda tracks: video_score(list(tracks), p.tracks))
-    return by_video["label"].first().to_numpy(float), scores.to_numpy(float)
+class Curves(Callback):
+    """The curves so far travel with the checkpoint: DVC empties their folder before a stage begins anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        names = {path.relative_to(self.folder).as_posix(): path for path in files}
+        checkpoint["curves"] = {name: path.read_text() for name, path in names.items() if not name.startswith("seed_")}
 
 
-def bce(labels: Floats, scores: Floats) -> float:
-    """Binary cross-entropy of P(fake)."""
-    right = np.clip(np.where(labels == 1, scores, 1 - scores), 1e-7, 1)
-    return float(-np.log(right).mean())
+def restore(curves: dict[str, str], folder: Path) -> None:
+    """Write the curves of a checkpoint."""
+    for name, text in curves.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
-def threshold_of(labels: Floats, scores: Floats) -> float:
-    """The threshold of the best balanced accuracy, in the middle of the gap it lies in.
-
-    Source: Youden, "Index for rating diagnostic tests", Cancer 1950.
-    """
-    false, true, thresholds = roc_curve(labels, scores, drop_intermediate=False)
-    best = int((true - false)[1:].argmax()) + 1  # the first one is infinite
-    below = scores[scores < thresholds[best]]
-    return float((thresholds[best] + below.max()) / 2) if len(below) else float(thresholds[best])
+def state_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> Path:
+    """Where the checkpoints of a training lie: under a key of all that shapes it, outside of the outs."""
+    modules = code.closure(__name__, f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
+    data = [[tracks.table.to_json(), list(map(str, tracks.files))] for tracks in (train, val)]
+    weights = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
+    shape = [p.model_dump(mode="json"), self_blend, weights, code.meaning(modules), code.versions(modules), data]
+    key = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+    folder = items.store() / "train" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def shuffled(tracks: Tracks, seed: int) -> Tracks:
@@ -161,32 +170,3 @@ def shuffled(tracks: Tracks, seed: int) -> Tracks:
     labels = tracks.table.groupby("video_id")["label"].first()
     dealt = pd.Series(np.random.default_rng(seed).permutation(labels.to_numpy()), index=labels.index)
     return Tracks(tracks.table.assign(label=tracks.table["video_id"].map(dealt)), tracks.files)
-
-
-def keep_memory() -> None:
-    """Let the C library keep freed memory: the big activations are otherwise mapped and faulted in at every step.
-
-    On the CPU this and the channels-last order more than double the steps a second. Nothing to do without glibc.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_MAX, 0)
-            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what Lightning says of machines, loggers and loaders; its errors and other warnings remain."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        for about in (".*does not have many workers.*", ".*GPU available but not used.*", ".*isinstance.treespec.*"):
-            warnings.filterwarnings("ignore", about)
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

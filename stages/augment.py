@@ -20,7 +20,7 @@ def run(
     p = params.load("augment", augment.AugmentParams)
     table = augment.clips(tables.read(splits), tables.read(kept), p)
     todo = augment.todo(table, faces)
-    made = items.build(altered, todo, augment.work, p, place=lambda name, file: name)
+    made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
     tables.write(clips, table)
     tables.write_metrics(report, augment.summary(table))
     plots.save(sheet, plots.copies_sheet(table, faces.parent))

@@ -35,36 +35,45 @@ def run(
     table = test.merge(scored, on="video_id", how="left").join(evaluate.baseline_scores(features), on="video_id")
     tables.write(predictions, table)
     table = tables.read(predictions)  # what is written is what is measured
-    figures = evaluate.metrics(table)
+    figures = evaluate.metrics(table, p)
     figures["baselines"]["metadata"]["auc_of_all_videos"] = evaluate.metadata_auc(features)
     tables.write_metrics(report, figures)
     for path, (_, curve) in zip((confusion, pr, roc, scores), sorted(evaluate.curves(table).items()), strict=True):
         tables.write(path, curve)
     plots.evaluation(picture, table, figures)
     video, order = figures["video"], figures["order"]
-    print(f"{'detector':<18}AUC {shown(video['auc'])} on {video['count']} test videos", end=", ")
+    between = video["auc_interval"]
+    within = f" [{shown(between['low'])}, {shown(between['high'])}]" if between else ""
+    print(f"{'detector':<18}AUC {shown(video['auc'])}{within} on {video['count']} test videos", end=", ")
     print(f"{shown(order['auc_shuffled'])} with shuffled frames")
+    for name, value in figures.get("members", {}).get("auc", {}).items():
+        print(f"{name.replace('_', ' '):<18}AUC {shown(value)}")
     for name, baseline in figures["baselines"].items():
         print(f"{name:<18}AUC {shown(baseline['auc'])}")
     done("evaluate", f"{video['count']} of {figures['coverage']['expected']} test videos scored", report)
 
 
-def predict(detector: bundle.Bundle, clips: pd.DataFrame, faces: Path, seed: int) -> pd.DataFrame:
-    """A row for each sequence of the test clips: its logit, also with its frames shuffled, and its video's score."""
+def predict(detector: bundle.Detector, clips: pd.DataFrame, faces: Path, seed: int) -> pd.DataFrame:
+    """A row for each sequence of the test clips: its logit, its video's score, also with shuffled frames, and verdict.
+
+    An ensemble's members are scored beside it, as member_0, member_1 ...
+    """
     test = clips[clips["split"] == "test"].reset_index(drop=True)
-    files = sequences.arrays([faces.parent / file for file in test["file"]], test["positions"], detector.side)
+    files = sequences.arrays([faces.parent / file for file in test["file"]], test["positions"])
+    members = detector.members if isinstance(detector, bundle.Ensemble) else ()
     rows: list[dict[str, object]] = []
+    tracks: list[dict[str, object]] = []
     for (video_id, track), file in zip(test[["video_id", "track"]].itertuples(index=False), files, strict=True):
         images = np.load(file)
-        shuffled = detector.logits(images, np.random.default_rng([seed, len(rows)]))
-        for number, (logit, other) in enumerate(zip(detector.logits(images), shuffled, strict=True)):
-            rows.append({"video_id": video_id, "track": track, "sequence": number, "logit": logit, "other": other})
-    table = pd.DataFrame(rows)
-    for name, logits in (("score", "logit"), ("shuffled", "other")):
-        tracks = table.groupby(["video_id", "track"])[logits].agg(list).groupby("video_id").agg(list)
-        table[name] = table["video_id"].map(tracks.map(detector.score))
-    table["verdict"] = table["score"].round(tables.DIGITS).map(detector.verdict)
-    return table.drop(columns="other")
+        logits = detector.logits(images)
+        about = {"video_id": video_id, "track": track}
+        rows += [about | {"sequence": number, "logit": logit} for number, logit in enumerate(logits)]
+        shuffled = detector.logits(images, np.random.default_rng([seed, len(tracks)]))
+        single = {f"member_{i}": member.logits(images) for i, member in enumerate(members)}
+        tracks.append(about | {"score": logits, "shuffled": shuffled} | single)
+    by_video = pd.DataFrame(tracks).drop(columns="track").groupby("video_id").agg(list).map(detector.score)
+    by_video["verdict"] = by_video["score"].round(tables.DIGITS).map(detector.verdict)
+    return pd.DataFrame(rows).join(by_video, on="video_id")
 
 
 def shown(figure: float | None) -> str:

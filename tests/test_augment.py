@@ -14,11 +14,11 @@ pytestmark = pytest.mark.usefixtures("untouched_rng")
 
 NOTHING = AugmentParams(
     copies=2, rotation=0, shift=0, scale=0, flip=0, brightness=0, contrast=0, blur=0, noise=0, quality=100,
-    probability=0, seed=0,
+    probability=0, self_blend=0, seed=0,
 )  # fmt: skip
 EVERYTHING = AugmentParams(
     copies=2, rotation=30, shift=0.2, scale=0.3, flip=0.5, brightness=0.3, contrast=0.3, blur=2, noise=0.1, quality=30,
-    probability=1, seed=0,
+    probability=1, self_blend=0, seed=0,
 )  # fmt: skip
 
 

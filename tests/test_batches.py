@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from deepfake.batches import Batches, Sequences, Tracks
+from deepfake.base.errors import UserError
+from deepfake.batches import Batches, Draw, Sequences, Tracks, with_blends
 
 LABELS = [0, 1, 0, 1, 0, 1, 1, 1]  # three reals, five fakes
 GROUPS = ["a", "a", "b", "b", "c", "c", "c", "d"]  # d has no real of its own
@@ -25,8 +26,17 @@ def batches(clips: pd.DataFrame | None = None, **settings) -> Batches:
     return Batches(table() if clips is None else clips, **(usual | settings))
 
 
-def clips_of(epoch: list[list[tuple[int, int]]]) -> list[int]:
-    return [clip for batch in epoch for clip, _ in batch]
+def clips_of(epoch: list[list[Draw]]) -> list[int]:
+    return [draw.clip for batch in epoch for draw in batch]
+
+
+def epochs(loader: Batches, count: int) -> list[list[Draw]]:
+    """The batches of some epochs, one after the other."""
+    found = []
+    for epoch in range(count):
+        loader.set_epoch(epoch)
+        found += list(loader)
+    return found
 
 
 @pytest.fixture
@@ -45,14 +55,14 @@ def tracks(tmp_path) -> Tracks:
 
 def test_a_pair_is_a_real_and_a_fake_of_the_same_group():
     for batch in batches():
-        (one, _), (mate, _) = batch
+        one, mate = (draw.clip for draw in batch)
         assert LABELS[one] != LABELS[mate]
         assert GROUPS[one] in (GROUPS[mate], "d")
 
 
 def test_a_clip_whose_group_has_no_other_class_is_paired_with_any():
     loader = batches()
-    mates = {batch[1][0] for _ in range(30) for batch in loader if batch[0][0] == 7}
+    mates = {batch[1].clip for batch in epochs(loader, 30) if batch[0].clip == 7}
     assert mates == {0, 2, 4}
 
 
@@ -61,7 +71,8 @@ def test_a_clip_whose_group_has_no_other_class_is_paired_with_any():
 def test_each_clip_of_the_larger_class_comes_once_for_each_draw(labels, draws):
     larger = [i for i, label in enumerate(labels) if label == labels[7]]
     loader = batches(table(labels), draws=draws)
-    for _ in range(3):
+    for epoch in range(3):
+        loader.set_epoch(epoch)
         counts = Counter(clips_of(list(loader)))
         assert [counts[i] for i in larger] == [draws] * 5
         assert counts.total() == 2 * 5 * draws
@@ -70,15 +81,15 @@ def test_each_clip_of_the_larger_class_comes_once_for_each_draw(labels, draws):
 def test_each_batch_is_half_real_and_half_fake():
     epoch = list(batches(batch_size=4, draws=2))
     assert [len(batch) for batch in epoch] == [4] * 5
-    assert all(sum(LABELS[clip] for clip, _ in batch) == 2 for batch in epoch)
+    assert all(sum(LABELS[draw.clip] for draw in batch) == 2 for batch in epoch)
 
 
 def test_the_mates_of_a_clip_change():
     loader = batches(table([0, 1, 1, 1], ["a"] * 4))
-    clips = {clip for _ in range(20) for clip in clips_of(list(loader))}
+    clips = set(clips_of(epochs(loader, 20)))
     assert clips == {0, 1, 2, 3}
     loader = batches(table([0, 0, 1, 1, 1], ["a"] * 5))
-    assert {clip for _ in range(20) for clip in clips_of(list(loader))} == {0, 1, 2, 3, 4}
+    assert set(clips_of(epochs(loader, 20))) == {0, 1, 2, 3, 4}
 
 
 # ---- without pairs
@@ -107,21 +118,22 @@ def test_there_are_as_many_batches_as_the_length_says(pairs, batch_size, draws):
 def test_what_fills_no_batch_is_left_out_of_an_epoch_and_not_of_all(pairs):
     loader = batches(pairs=pairs, batch_size=6)
     assert len(clips_of(list(loader))) == 6
-    assert {clip for _ in range(30) for clip in clips_of(list(loader))} == set(range(8))
+    assert set(clips_of(epochs(loader, 30))) == set(range(8))
 
 
 @pytest.mark.parametrize("pairs", [True, False])
 def test_the_same_seed_gives_the_same_batches_and_another_epoch_others(pairs, untouched_rng):
     one, again, other = (batches(pairs=pairs, seed=seed) for seed in (0, 0, 1))
-    first, second = list(one), list(one)
-    assert [list(again), list(again)] == [first, second]
-    assert first != second
+    first = list(one)
+    assert list(again) == first
+    again.set_epoch(1)
+    assert list(again) != first
     assert list(other) != first
 
 
 def test_a_clip_is_drawn_from_by_another_seed_each_time():
     loader = batches(pairs=False, draws=4)
-    seeds = [seed for batch in [*loader, *loader] for _, seed in batch]
+    seeds = [draw.seed for batch in epochs(loader, 2) for draw in batch]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -130,24 +142,24 @@ def test_a_clip_is_drawn_from_by_another_seed_each_time():
 
 def test_a_sequence_is_one_random_frame_of_each_stretch_of_its_clip(tracks):
     sequences = Sequences(tracks, frames=4)
-    drawn = [sequences[7, seed] for seed in range(40)]  # 8 frames, 70 to 77
+    drawn = [sequences[Draw(7, seed)][0] for seed in range(40)]  # 8 frames, 70 to 77
     assert {faces.shape for faces, _ in drawn} == {(4, 4, 4, 3)}
     assert {label for _, label in drawn} == {1.0}
     values = np.stack([faces[:, 0, 0, 0] - 70 for faces, _ in drawn])
     assert (values // 2 == np.arange(4)).all()
     assert set(values.ravel()) == set(range(8))
-    np.testing.assert_array_equal(sequences[7, 3][0], sequences[7, 3][0])
+    np.testing.assert_array_equal(sequences[Draw(7, 3)][0][0], sequences[Draw(7, 3)][0][0])
 
 
 def test_a_short_clip_is_taken_whole(tracks):
-    faces, label = Sequences(tracks, frames=4)[2, 0]
+    ((faces, label),) = Sequences(tracks, frames=4)[Draw(2, 0)]
     assert faces[:, 0, 0, 0].tolist() == [20, 21, 22]
     assert label == 0.0
 
 
 def test_a_batch_is_padded_and_says_where(tracks):
     sequences = Sequences(tracks, frames=3)
-    batch, mask, labels = sequences.collate([sequences[clip, 0] for clip in (1, 4)])
+    batch, mask, labels = sequences.collate([sequences[Draw(clip, 0)] for clip in (1, 4)])
     assert (batch.shape, batch.dtype) == ((2, 3, 4, 4, 3), torch.uint8)
     assert mask.tolist() == [[True, True, False], [True, True, True]]
     assert batch[0, :, 0, 0, 0].tolist() == [10, 11, 0]
@@ -164,3 +176,67 @@ def test_the_rows_of_some_clips_keep_their_files(tracks):
 def test_clips_are_read_as_memory_maps(tracks):
     assert isinstance(tracks[3], np.memmap)
     assert not tracks[3].flags.writeable
+
+
+# ---- ranks
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_the_ranks_share_each_batch_and_no_draw_is_counted_twice(pairs):
+    whole = list(batches(pairs=pairs, batch_size=4, draws=2))
+    parts = [list(batches(pairs=pairs, batch_size=4, draws=2, rank=rank, ranks=2)) for rank in range(2)]
+    assert [one + other for one, other in zip(*parts, strict=True)] == whole
+    for part in parts:
+        assert all(len(batch) == 2 for batch in part)
+        assert not pairs or all(sum(LABELS[draw.clip] for draw in batch) == 1 for batch in part)
+
+
+def test_more_devices_than_a_batch_has_pairs_are_refused():
+    with pytest.raises(UserError, match="3 devices for batches of 4 and 5 pairs"):
+        batches(batch_size=4, ranks=3)
+
+
+# ---- blends
+
+
+def test_a_share_of_the_pairs_is_of_a_real_and_its_own_blend():
+    drawn = [draw for batch in epochs(batches(batch_size=2, self_blend=0.5), 40) for draw in batch]
+    blends = [draw for draw in drawn if draw.blend]
+    assert 70 < len(blends) < 130  # of 200 pairs
+    assert {LABELS[draw.clip] for draw in blends} == {0}
+    assert sum(LABELS[draw.clip] for draw in drawn if not draw.blend) == (len(drawn) - len(blends)) / 2
+
+
+@pytest.mark.parametrize("labels", [LABELS, [0] * 8])
+def test_reals_alone_are_enough_where_every_pair_is_blended(labels):
+    loader = batches(table(labels), self_blend=1.0, batch_size=4)
+    assert all(draw.blend for batch in loader for draw in batch)
+    assert {len(batch) for batch in loader} == {2}  # each stands for two
+
+
+def faces_of(tmp_path, count: int) -> Tracks:
+    """Noisy reals of 64 px, large enough for a blend."""
+    files = []
+    for number in range(count):
+        files.append(tmp_path / f"{number}.npy")
+        np.save(files[-1], np.random.default_rng(number).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8))
+    return Tracks(table([0] * count, ["a"] * count), files)
+
+
+def test_a_blended_draw_gives_a_real_and_a_fake_of_the_same_moments(tmp_path):
+    sequences = Sequences(faces_of(tmp_path, 1), frames=2)
+    batch, mask, labels = sequences.collate([sequences[Draw(0, 5, True)]])
+    assert (batch.shape, mask.all().item(), labels.tolist()) == ((2, 2, 64, 64, 3), True, [0.0, 1.0])
+    assert (batch[0] != batch[1]).any()
+    again, _, _ = sequences.collate([sequences[Draw(0, 5, True)]])
+    assert (again == batch).all()
+
+
+def test_reals_with_their_blends_stand_for_a_validation_without_fakes(tmp_path):
+    both = with_blends(faces_of(tmp_path, 2), seed=0)
+    assert both.table["label"].tolist() == [0, 0, 1, 1]
+    assert both.table["video_id"].is_unique
+    for real, fake in ((0, 2), (1, 3)):
+        assert both[real].shape == both[fake].shape
+        assert (both[real] != both[fake]).any()
+    np.testing.assert_array_equal(both[2], both[2])

@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from deepfake import bundle
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
-from deepfake.bundle import CARD, WEIGHTS, Bundle, track_score, video_score
+from deepfake.bundle import CARD, WEIGHTS, Bundle, architecture, ensemble, validated
 from deepfake.models.network import Network
+from deepfake.scores import threshold_of, track_score, video_score
 
-TRAIN = {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "tracks": "max"}
+USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["train"]
+TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "tracks": "max"}
+BACKBONES = {"timm": "test_resnet", "video": "mc3_18"}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,7 +29,7 @@ def detector(**train) -> Bundle:
     """Untrained, but for the settings of train given."""
     torch.manual_seed(0)
     settings = TRAIN | train
-    network = Network(settings["encoder"], settings["head"]).eval()
+    network = Network(architecture(settings)).eval()
     return Bundle(network, 0.625, {"train": settings, "filter": {"min_side": 30}}, {"auc": 0.75})
 
 
@@ -49,10 +53,17 @@ def saved(tmp_path, once) -> Path:
 # ---- disk
 
 
-@pytest.mark.parametrize("encoder", plugins.names("models.encoders"))
-@pytest.mark.parametrize("head", plugins.names("models.heads"))
-def test_a_detector_comes_back_as_it_was(tmp_path, encoder, head):
-    before = detector(encoder=encoder, head=head)
+@pytest.mark.parametrize(
+    "train",
+    [
+        *({"encoder": name, "backbone": BACKBONES.get(name)} for name in plugins.names("models.encoders")),
+        *({"head": name} for name in plugins.names("models.heads")),
+        {"fusion": "gate"},
+        {"thumbnails": 2},
+    ],
+)
+def test_a_detector_comes_back_as_it_was(tmp_path, train):
+    before = detector(**train)
     with torch.no_grad():
         for buffer in before.network.buffers():
             buffer.add_(1)  # statistics of batch norm that are not those of the beginning
@@ -68,7 +79,7 @@ def test_the_folder_holds_weights_and_a_card_that_a_person_can_read(saved):
     card = json.loads((saved / CARD).read_text())
     assert card["threshold"] == 0.625
     assert card["params"]["train"] == TRAIN
-    assert set(load_file(saved / WEIGHTS)) == set(Network("cnn", "lstm").state_dict())
+    assert set(load_file(saved / WEIGHTS)) == set(Network(architecture(TRAIN)).state_dict())
 
 
 def test_nothing_in_the_folder_is_a_pickle(saved):
@@ -124,7 +135,20 @@ def test_weights_that_were_cut_off_are_broken(saved, share):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "not JSON", "[]", "3", "null", "{}", '{"format": 1}', '{"format": 1, "params": {}}', "\xff"]
+    "text",
+    [
+        "",
+        "{",
+        "not JSON",
+        "[]",
+        "3",
+        "null",
+        "{}",
+        '{"format": 2}',
+        '{"format": 2, "params": {}}',
+        '{"format": 2, "members": "x"}',
+        "\xff",
+    ],
 )
 def test_a_card_that_is_not_one_is_broken(saved, text):
     (saved / CARD).write_text(text, encoding="latin-1")
@@ -142,7 +166,7 @@ def test_a_card_that_lacks_something_is_broken(saved, key):
 def test_a_bundle_of_another_format_says_which(saved):
     card = json.loads((saved / CARD).read_text())
     (saved / CARD).write_text(json.dumps(card | {"format": 99}))
-    with pytest.raises(UserError, match="format 99, this version reads 1") as error:
+    with pytest.raises(UserError, match="format 99, this version reads 2") as error:
         bundle.load(saved)
     assert error.value.hint == "train it anew"
 
@@ -202,3 +226,79 @@ def test_a_videos_score_is_the_largest_or_the_mean_of_its_tracks(tracks, score):
 @pytest.mark.parametrize(("score", "verdict"), [(0.0, "real"), (0.624999, "real"), (0.625, "fake"), (1.0, "fake")])
 def test_a_score_at_the_threshold_is_a_fake(score, verdict):
     assert detector().verdict(score) == verdict
+
+
+# ---- ensembles
+
+
+def members() -> list[Bundle]:
+    """Two that learnt differently, validated on the same videos."""
+    logits = {"a": [[-2.0, -1.0]], "b": [[1.0], [3.0]], "c": [[0.5]]}
+    other = {"a": [[1.0]], "b": [[0.5], [2.0]], "c": [[-3.0]]}
+    both = []
+    for number, some in enumerate((logits, other)):
+        torch.manual_seed(number)
+        settings = TRAIN | {"frames": 3}
+        found = validated({"a": 0, "b": 1, "c": 0}, some, "max")
+        prepared = {name: {} for name in ("extract", "detect", "filter")}
+        both.append(Bundle(Network(architecture(settings)).eval(), found[0], prepared | {"train": settings}, found[1]))
+    return both
+
+
+def test_an_ensemble_averages_the_logits_of_its_members():
+    both = members()
+    whole, track = ensemble(both), faces(7)
+    expected = np.mean([member.logits(track) for member in both], axis=0)
+    assert whole.logits(track) == pytest.approx(expected.tolist(), abs=1e-6)
+    shuffled = np.mean([member.logits(track, np.random.default_rng(3)) for member in both], axis=0)
+    assert whole.logits(track, np.random.default_rng(3)) == pytest.approx(shuffled.tolist(), abs=1e-6)
+
+
+def test_members_of_other_sequences_are_averaged_by_track():
+    one, two = members()
+    longer = Bundle(
+        two.network, two.threshold, two.params | {"train": two.params["train"] | {"frames": 7}}, two.validation
+    )
+    track = faces(7)
+    means = [np.mean(member.logits(track)) for member in (one, longer)]
+    assert ensemble([one, longer]).logits(track) == pytest.approx([np.mean(means)], abs=1e-6)
+
+
+def test_the_threshold_of_an_ensemble_is_fitted_on_the_averaged_validation():
+    whole = ensemble(members())
+    scores = [track_score([-0.25]), track_score([2.5]), track_score([-1.25])]  # a, b, c
+    assert whole.threshold == pytest.approx(threshold_of(np.array([0.0, 1.0, 0.0]), np.array(scores)), abs=1e-6)
+    assert whole.validation["auc"] == 1.0
+    assert (whole.verdict(scores[1]), whole.verdict(scores[0])) == ("fake", "real")
+
+
+def test_an_ensemble_comes_back_as_it_was(tmp_path):
+    before = ensemble(members())
+    before.save(tmp_path / "both")
+    after = bundle.load(tmp_path / "both")
+    assert isinstance(after, bundle.Ensemble)
+    assert (after.threshold, after.params, after.validation) == (before.threshold, before.params, before.validation)
+    assert after.logits(faces(5)) == pytest.approx(before.logits(faces(5)), abs=1e-6)
+    shutil.rmtree(tmp_path / "both" / "1")
+    assert "is missing" in said(tmp_path / "both")
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "message"),
+    [
+        ("detect", {"size": 1}, "member 1 has other settings of detect"),
+        ("train", TRAIN | {"tracks": "mean"}, "member 1 has another setting of train.tracks"),
+    ],
+)
+def test_members_that_prepare_videos_differently_are_refused(section, settings, message):
+    one, two = members()
+    other = Bundle(two.network, two.threshold, two.params | {section: settings}, two.validation)
+    with pytest.raises(UserError, match=message):
+        ensemble([one, other])
+
+
+def test_members_that_were_validated_on_other_videos_are_refused():
+    one, two = members()
+    other = Bundle(two.network, two.threshold, two.params, two.validation | {"labels": {"z": 1}})
+    with pytest.raises(UserError, match="member 1 was validated on other videos"):
+        ensemble([one, other])

@@ -17,7 +17,7 @@ import yaml
 from deepfake import video
 from deepfake.app import cli
 from deepfake.base import tables
-from deepfake.bundle import Bundle
+from deepfake.bundle import Bundle, architecture
 from deepfake.layouts import manifest
 from deepfake.models.network import Network
 
@@ -46,7 +46,7 @@ def detector(tmp_path_factory) -> Path:
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
     del sections["extract"]["root"], sections["extract"]["layout"]
     torch.manual_seed(0)
-    network = Network(sections["train"]["encoder"], sections["train"]["head"])
+    network = Network(architecture(sections["train"]))
     params = {name: sections[name] for name in ("extract", "detect", "filter", "train")}
     folder = tmp_path_factory.mktemp("models") / "detector"
     Bundle(network, 0.5, params, {}).save(folder)

@@ -10,15 +10,19 @@ from deepfake.base import tables
 from deepfake.evaluate import (
     BASELINES,
     METADATA,
+    EvaluateParams,
     baseline_features,
     baseline_scores,
     coverage,
     curves,
     equal_error_rate,
+    interval,
     metadata_auc,
     metrics,
     of_videos,
 )
+
+P = EvaluateParams(seed=0, resamples=2000)
 
 
 def videos(labels: list[int], scores: list[float], **columns) -> pd.DataFrame:
@@ -26,6 +30,7 @@ def videos(labels: list[int], scores: list[float], **columns) -> pd.DataFrame:
     usual = {
         "video_id": [f"v{i:03d}.mp4" for i in range(len(labels))],
         "label": labels,
+        "group": [f"g{i // 2}" for i in range(len(labels))],
         "status": "ok",
         "track": 0,
         "sequence": 0,
@@ -143,7 +148,7 @@ def test_what_one_class_leaves_undefined_is_none_and_not_0(label, undefined):
 
 def test_of_no_video_nothing_can_be_said():
     table = videos([0, 1], [np.nan, np.nan], status="no_face", verdict=None)
-    found = metrics(table)
+    found = metrics(table, P)
     assert {name for name, figure in found["video"].items() if figure is not None} == {"count", "confusion"}
     assert found["video"]["count"] == found["sequence"]["count"] == 0
     assert set(found["video"]["confusion"].values()) == {0}
@@ -157,22 +162,22 @@ def test_of_no_video_nothing_can_be_said():
 
 def test_videos_are_counted_once_and_sequences_each():
     table = pd.concat([PERFECT, PERFECT.iloc[[0, 2]].assign(sequence=1, logit=[0.95, 0.05])])
-    found = metrics(table)
-    assert found["video"] == of_videos(PERFECT)
+    found = metrics(table, P)
+    assert found["video"] == of_videos(PERFECT) | {"auc_interval": interval(PERFECT, P)}
     assert found["sequence"]["count"] == 6
     assert found["sequence"]["auc"] == pytest.approx(reference.roc_auc_score(table["label"], table["logit"]))
     assert found["sequence"]["ap"] == pytest.approx(reference.average_precision_score(table["label"], table["logit"]))
 
 
 def test_the_order_of_the_frames_is_worth_what_shuffling_loses():
-    found = metrics(PERFECT.assign(shuffled=[0.1, 0.6, 0.4, 0.9]))
+    found = metrics(PERFECT.assign(shuffled=[0.1, 0.6, 0.4, 0.9]), P)
     assert found["order"] == {"auc_shuffled": 0.75, "drop": 0.25}
 
 
 def test_a_baseline_is_measured_on_the_videos_that_the_detector_scored():
     table = PERFECT.assign(metadata=[0.1, 0.9, 0.2, 0.8], sharpness=[0.9, 0.8, 0.2, 0.1])
     lost = videos([0], [np.nan], video_id=["lost.mp4"], verdict=None, metadata=[1.0])
-    found = metrics(pd.concat([table, lost]))
+    found = metrics(pd.concat([table, lost]), P)
     assert found["baselines"] == {"metadata": {"auc": 0.5}, "frame_difference": {"auc": 0.5}, "sharpness": {"auc": 0.0}}
 
 
@@ -187,7 +192,7 @@ def test_videos_without_a_score_are_counted_by_reason():
         "missing": {"decode_error": 1, "no_face": 2},
     }
     assert coverage(PERFECT.iloc[:2])["scored_fake"] is None  # no fake was expected
-    assert metrics(table)["video"]["count"] == 2
+    assert metrics(table, P)["video"]["count"] == 2
 
 
 def test_the_metrics_are_those_of_the_table_as_it_is_written(tmp_path):
@@ -196,7 +201,7 @@ def test_the_metrics_are_those_of_the_table_as_it_is_written(tmp_path):
     tables.write(tmp_path / "predictions.csv", table)
     read = tables.read(tmp_path / "predictions.csv")
     assert read["video_id"].tolist() == table["video_id"].tolist()
-    assert metrics(read) == metrics(table)
+    assert metrics(read, P) == metrics(table, P)
     for name, curve in curves(table).items():
         assert curves(read)[name].to_dict("list") == curve.to_dict("list")
 
@@ -312,3 +317,51 @@ def test_one_class_has_no_curve():
     assert (len(found["roc"]), len(found["pr"]), len(found["confusion"])) == (0, 0, 2)
     for name in ("roc", "pr"):
         assert found[name].columns.tolist() == curves(PERFECT)[name].columns.tolist()
+
+
+# ---- intervals, ensembles
+
+
+def people(count: int, gap: float, each: int = 1, seed: int = 0) -> pd.DataFrame:
+    """For each person, `each` reals and fakes with normal scores, the fakes higher by `gap`."""
+    rng = np.random.default_rng(seed)
+    label = np.tile([0, 1], count * each)
+    score = rng.normal(size=2 * count * each) + gap * label
+    return pd.DataFrame({"label": label, "score": score, "group": np.repeat(np.arange(count), 2 * each)})
+
+
+def test_an_interval_is_that_of_a_bootstrap_by_weights():
+    table = people(12, 1.0, each=2).assign(score=lambda t: t["score"].round(1))  # with ties
+    rng, aucs = np.random.default_rng(0), []
+    for times in rng.multinomial(12, np.full(12, 1 / 12), P.resamples):
+        weights = times[table["group"]]
+        aucs.append(reference.roc_auc_score(table["label"], table["score"], sample_weight=weights))
+    low, high = np.percentile(aucs, (2.5, 97.5))
+    assert interval(table, P) == pytest.approx({"low": low, "high": high})
+
+
+def test_an_interval_holds_the_truth_nineteen_times_of_twenty():
+    truth = 0.7602  # of normal scores that are 1 apart: Phi(1 / sqrt(2))
+    inside = [interval(people(60, 1.0, seed=seed), P) for seed in range(100)]
+    assert 88 <= sum(i["low"] <= truth <= i["high"] for i in inside) <= 99
+
+
+def test_videos_of_one_person_stand_and_fall_together():
+    many = people(10, 1.0)
+    copied = pd.concat([many] * 5)  # five times the videos, not the people
+    assert interval(copied, P) == pytest.approx(interval(many, P))
+
+
+def test_one_person_has_no_interval():
+    assert interval(people(1, 1.0, each=5), P) is None
+
+
+def test_the_members_of_an_ensemble_are_measured_beside_it():
+    table = PERFECT.assign(member_0=[0.1, 0.6, 0.4, 0.9], member_1=PERFECT["score"])
+    assert metrics(table, P)["members"]["auc"] == {
+        "member_0": 0.75,
+        "member_1": 1.0,
+        "mean": 0.875,
+        "deviation": pytest.approx(np.std([0.75, 1.0], ddof=1)),
+    }
+    assert "members" not in metrics(PERFECT, P)

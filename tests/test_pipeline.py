@@ -306,7 +306,7 @@ KEPT = "deepfake/filter.py\n    outs:\n      - data/kept.parquet"
         ),
         ("dvc.yaml", "    params: [split]\n", "", ["split: params: no split"]),
         ("dvc.yaml", "params: [split]", "params: [split, train]", ["split: params: not train"]),
-        ("dvc.yaml", "detect, filter, train]", "train]", ["train: params: no detect", "train: params: no filter"]),
+        ("dvc.yaml", "filter, augment, train]", "train]", ["train: params: no augment", "train: params: no filter"]),
         ("dvc.yaml", "python -m stages.train", "python stages/train.py", ["train: cmd: python stages/train.py"]),
         (
             "dvc.yaml",

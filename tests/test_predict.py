@@ -16,11 +16,12 @@ import yaml
 
 from deepfake import bundle, video
 from deepfake.base import tables
-from deepfake.bundle import Bundle
+from deepfake.bundle import Bundle, architecture
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepare
 from stages.evaluate import predict as scores_of_stages
 
+USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
 SECTIONS = {
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 5, "fps": 1.0}
     | {"stride": 15, "max_side": None, "crf": 0},
@@ -28,10 +29,19 @@ SECTIONS = {
     | {"max_gap": 4, "size": 64, "margin": 0.3},
     "filter": {"min_sharpness": 20, "min_side": 30, "min_faces": 2},
     "split": {"mode": "official", "train": 0.4, "val": 0.3, "test": 0.3, "seed": 0},
-    "augment": {"copies": 1, "rotation": 9, "shift": 0.1, "scale": 0.1, "flip": 0.5, "brightness": 0.1, "contrast": 0.1}
+    "augment": {
+        "copies": 1,
+        "self_blend": 0.0,
+        "rotation": 9,
+        "shift": 0.1,
+        "scale": 0.1,
+        "flip": 0.5,
+        "brightness": 0.1,
+        "contrast": 0.1,
+    }
     | {"blur": 1.0, "noise": 0.0, "quality": 50, "probability": 0.5, "seed": 0},
-    "train": {"encoder": "cnn", "head": "lstm", "frames": 2, "side": 48, "tracks": "max"},
-    "evaluate": {"seed": 0},
+    "train": USUAL["train"] | {"encoder": "cnn", "head": "lstm", "frames": 2, "side": 48, "tracks": "max"},
+    "evaluate": USUAL["evaluate"],
 }
 SCORED = ["one.mp4", "two.mp4", "blurred.mp4", "sideways.mp4", "truncated.mp4"]  # of test
 UNSCORED = {"black.mp4": "no_face", "text.mp4": "decode_error"}
@@ -82,7 +92,7 @@ def detector(**train) -> Bundle:
     """Untrained, but for the settings of train given."""
     settings = SECTIONS["train"] | train
     torch.manual_seed(1)
-    network = Network(settings["encoder"], settings["head"])
+    network = Network(architecture(settings))
     shades = torch.rand(8, 2, 3, 1, 1)
     with torch.no_grad():
         for _ in range(20):  # statistics of batch norm that make faces differ

@@ -11,32 +11,20 @@ import torch
 import yaml
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from deepfake import bundle, train, video
+from deepfake import bundle, video
 from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
 from deepfake.batches import Tracks
-from deepfake.train import TrainParams, bce, fit, shuffled, threshold_of, video_scores
+from deepfake.learner import clip_logits, factor, loss_of, video_scores
+from deepfake.scores import bce, threshold_of
+from deepfake.train import Trained, TrainParams, fit, shuffled
 from stages.train import run
 
+USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
 P = TrainParams(
-    encoder="cnn",
-    head="mean",
-    frames=2,
-    side=32,
-    tracks="max",
-    epochs=3,
-    draws=2,
-    batch_size=8,
-    balance="pairs",
-    flip=0.0,
-    ema=0.0,
-    learning_rate=0.002,
-    weight_decay=0.0001,
-    decay_every=15,
-    decay=0.3,
-    patience=15,
-    shuffle_labels=False,
-    seed=0,
+    **USUAL["train"]
+    | {"encoder": "cnn", "head": "mean", "frames": 2, "side": 32, "epochs": 3, "draws": 2, "batch_size": 8}
+    | {"flip": 0.0, "ema": 0.0, "learning_rate": 0.002, "decay_every": 15, "patience": 15}
 )
 BEFORE = {  # the sections of the stages before
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 4, "fps": 1.0}
@@ -44,6 +32,7 @@ BEFORE = {  # the sections of the stages before
     "detect": {"detector": "dlib_hog", "weights": None, "search_side": 480, "search_every": 8, "min_overlap": 0.2}
     | {"max_gap": 4, "size": 32, "margin": 0.3},
     "filter": {"min_sharpness": 0, "min_side": 1, "min_faces": 1},
+    "augment": USUAL["augment"],
 }
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -86,6 +75,11 @@ def tracks(tmp_path) -> Tracks:
     return Tracks(pd.DataFrame(rows), files)
 
 
+def fit_one(train: Tracks, val: Tracks, p: TrainParams, curves: Path, **options) -> Trained:
+    (one,) = fit(train, val, p, curves, **options)
+    return one
+
+
 def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
     train, val = (tracks.where(tracks.table["split"] == name) for name in ("train", "val"))
     return train, val
@@ -96,12 +90,12 @@ def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
 
 @pytest.mark.parametrize("balance", ["pairs", "weights", "none"])
 def test_a_patch_that_marks_the_fakes_is_learnt_in_three_epochs(tracks, tmp_path, balance):
-    network, threshold, found = fit(*halves(tracks), params(balance=balance), tmp_path / "curves")
-    assert (found["videos"], found["auc"]) == (8, 1.0)
-    assert 0 <= found["epoch"] < 3
-    assert 0 < threshold < 1
-    assert not network.training
-    new = bundle.Bundle(network, threshold, {"train": params().model_dump()}, {})
+    one = fit_one(*halves(tracks), params(balance=balance), tmp_path / "curves")
+    assert (one.validation["videos"], one.validation["auc"]) == (8, 1.0)
+    assert 0 <= one.validation["epoch"] < 3
+    assert 0 < one.threshold < 1
+    assert not one.network.training
+    new = bundle.Bundle(one.network, one.threshold, {"train": params().model_dump()}, {})
     for label, verdict in enumerate(("real", "fake")):  # faces it has never seen
         scores = [new.score([new.logits(faces(label, seed))]) for seed in range(100, 105)]
         assert {new.verdict(score) for score in scores} == {verdict}
@@ -113,8 +107,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tracks, tmp_p
     for number, seed in enumerate((0, 0, 1)):
         p = params(head=head, epochs=1, draws=1, seed=seed)
         torch.rand(number)  # whatever was drawn before
-        network, threshold, found = fit(*halves(tracks), p, tmp_path / f"curves{number}")
-        bundle.Bundle(network, threshold, {"train": p.model_dump()}, found).save(tmp_path / f"bundle{number}")
+        one = fit_one(*halves(tracks), p, tmp_path / f"curves{number}")
+        made = bundle.Bundle(one.network, one.threshold, {"train": p.model_dump()}, one.validation)
+        made.save(tmp_path / f"bundle{number}")
         files = [tmp_path / f"bundle{number}" / name for name in (bundle.WEIGHTS, bundle.CARD)]
         weights.append([file.read_bytes() for file in files])
     assert weights[0] == weights[1]
@@ -123,14 +118,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tracks, tmp_p
 
 def test_the_weights_are_those_of_the_epoch_with_the_least_loss_on_validation(tracks, tmp_path):
     p = params(learning_rate=0.0005)  # so slow that the first epoch is the best
-    network, _, found = fit(*halves(tracks), p, tmp_path / "curves")
+    one = fit_one(*halves(tracks), p, tmp_path / "curves")
+    found = one.validation
     losses = pd.read_csv(tmp_path / "curves/plots/metrics/val/loss.tsv", sep="\t")["loss"]
     assert len(losses) == 3
     assert found["epoch"] == losses.argmin()
     assert found["loss"] == pytest.approx(losses.min(), rel=1e-4)
     val = halves(tracks)[1]
-    labels, scores = video_scores(val.table, [train.clip_logits(network, val[i], p) for i in range(8)], p)
-    assert bce(labels, scores) == pytest.approx(found["loss"], rel=1e-6)
+    labels, scores = video_scores(val.table, [clip_logits(one.network, val[i], p.frames) for i in range(8)], "max")
+    assert bce(labels, scores) == pytest.approx(found["loss"], rel=1e-4)
 
 
 def test_it_stops_when_validation_gets_no_better(tracks, tmp_path):
@@ -141,11 +137,11 @@ def test_it_stops_when_validation_gets_no_better(tracks, tmp_path):
 def test_labels_without_meaning_are_those_that_are_learnt_from(tracks, tmp_path):
     learning, val = halves(tracks)
     p = params(epochs=1, draws=1)
-    one, _, found = fit(learning, val, params(epochs=1, draws=1, shuffle_labels=True), tmp_path / "one")
-    other, _, expected = fit(shuffled(learning, 0), shuffled(val, 1), p, tmp_path / "other")
-    assert found == expected
-    for name, weight in one.state_dict().items():
-        torch.testing.assert_close(weight, other.state_dict()[name], rtol=0, atol=0)
+    one = fit_one(learning, val, params(epochs=1, draws=1, shuffle_labels=True), tmp_path / "one")
+    other = fit_one(shuffled(learning, 0), shuffled(val, 1), p, tmp_path / "other")
+    assert one.validation == other.validation
+    for name, weight in one.network.state_dict().items():
+        torch.testing.assert_close(weight, other.network.state_dict()[name], rtol=0, atol=0)
 
 
 def test_the_log_level_of_lightning_is_as_before(tracks, tmp_path):
@@ -154,11 +150,102 @@ def test_the_log_level_of_lightning_is_as_before(tracks, tmp_path):
     assert logging.getLogger("lightning.pytorch").level == before
 
 
-@pytest.mark.parametrize("encoder", plugins.names("models.encoders"))
-def test_the_least_side_that_params_allow_is_enough_for_every_encoder(encoder):
-    least = TrainParams.model_json_schema()["properties"]["side"]["minimum"]
-    built = plugins.load("models.encoders", encoder).build()
-    assert built(torch.rand(2, 3, least, least)).shape == (2, built.features)
+# ---- losses, rates, blends
+
+
+def test_the_losses_are_those_of_torch_and_of_the_paper():
+    logits, labels = torch.tensor([-2.0, 0.5, 3.0, -0.1]), torch.tensor([0.0, 1.0, 0.0, 1.0])
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+    torch.testing.assert_close(loss_of(logits, labels, params(), 1.0), plain)
+    right = torch.where(labels == 1, logits.sigmoid(), 1 - logits.sigmoid())
+    focal = (-((1 - right) ** 2) * right.log()).mean()
+    torch.testing.assert_close(loss_of(logits, labels, params(loss="focal", gamma=2.0), 1.0), focal)
+    torch.testing.assert_close(loss_of(logits, labels, params(loss="focal", gamma=0.0), 1.0), plain)
+    soft = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels * 0.8 + 0.1)
+    torch.testing.assert_close(loss_of(logits, labels, params(smoothing=0.2), 1.0), soft)
+    heavy = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=torch.tensor(3.0))
+    torch.testing.assert_close(loss_of(logits, labels, params(), 3.0), heavy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "factors"),  # at the beginning of epochs 0, 1, 2, 3, 4
+    [
+        ({"schedule": "constant"}, [1, 1, 1, 1, 1]),
+        ({"schedule": "step", "decay_every": 2, "decay": 0.1}, [1, 1, 0.1, 0.1, 0.01]),
+        ({"schedule": "cosine"}, [1, 0.8536, 0.5, 0.1464, 0]),
+        ({"schedule": "cosine", "warmup": 2}, [0, 0.5, 1, 0.5, 0]),
+        ({"schedule": "constant", "warmup": 4}, [0, 0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_the_rate_follows_its_schedule(settings, factors):
+    p = params(epochs=4, **settings)
+    assert [factor(epoch, p) for epoch in range(5)] == pytest.approx(factors, abs=1e-4)
+
+
+def test_a_plateau_with_a_warm_up_is_refused():
+    with pytest.raises(ValueError, match="plateau has no warm-up"):
+        TrainParams.model_validate(params().model_dump() | {"schedule": "plateau", "warmup": 1})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "learning_rate": 0.05},
+        {"optimizer": "adamw", "schedule": "cosine", "warmup": 1},
+        {"loss": "focal", "smoothing": 0.1, "clip": 1.0},
+        {"accumulate": 2, "schedule": "plateau", "learning_rate": 0.005},
+        {"precision": "bf16-mixed"},
+        {"head": "gru", "hidden": 16, "fusion": "gate", "ema": 0.5},
+    ],
+)
+def test_every_way_of_learning_learns(tracks, tmp_path, settings):
+    one = fit_one(*halves(tracks), params(epochs=4, draws=4, **settings), tmp_path / "curves")
+    assert one.validation["auc"] == 1.0
+
+
+def noisy(label: int, seed: int) -> video.Images:
+    """(3, 64, 64, 3) of a smooth picture with fine noise: what a blend leaves a trace in."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(40, 200, (8, 8, 3)).astype(np.uint8)
+    fine = rng.integers(-20, 20, (3, 64, 64, 3))
+    return (coarse.repeat(8, 0).repeat(8, 1) + fine).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def reals(tmp_path) -> Tracks:
+    """Of 24 reals; a third of them for validation."""
+    rows, files = [], []
+    for i in range(24):
+        files.append(tmp_path / f"real{i}.npy")
+        np.save(files[-1], noisy(0, i))
+        split = "val" if i % 3 == 2 else "train"
+        rows.append({"video_id": f"v{i:02d}", "label": 0, "group": f"g{i}", "source": f"g{i}", "split": split})
+    return Tracks(pd.DataFrame(rows), files)
+
+
+def test_reals_alone_are_learnt_from_beside_their_blends(reals, tmp_path):
+    p = params(side=64, epochs=6, draws=6, head="mean")
+    one = fit_one(*halves(reals), p, tmp_path / "curves", self_blend=1.0)
+    assert one.validation["videos"] == 16  # each of 8 reals, and its blend
+    assert one.validation["auc"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("settings", "self_blend", "said"),
+    [
+        ({}, 0.0, "no fakes to learn from"),
+        ({"balance": "weights"}, 1.0, "a blend stands beside its real"),
+    ],
+)
+def test_reals_alone_without_their_blends_are_refused(reals, tmp_path, settings, self_blend, said):
+    with pytest.raises(UserError, match=said):
+        fit(*halves(reals), params(**settings), tmp_path / "curves", self_blend)
+
+
+def test_a_split_without_a_class_is_named(tracks, tmp_path):
+    learning, val = halves(tracks)
+    with pytest.raises(UserError, match="val has no fake video"):
+        fit(learning, val.where(val.table["label"] == 0), params(), tmp_path / "curves")
 
 
 # ---- labels, scores, threshold
@@ -211,7 +298,7 @@ def test_the_loss_of_validation_is_the_cross_entropy():
 def test_a_videos_score_is_that_of_its_tracks(tracks, score):
     logit = np.log(9)  # P = .9
     table = pd.DataFrame({"video_id": ["b", "a", "b"], "label": [1, 0, 1]})
-    labels, scores = video_scores(table, [[logit - 1, logit + 1], [0.0], [-logit]], params(tracks=tracks))
+    labels, scores = video_scores(table, [[logit - 1, logit + 1], [0.0], [-logit]], tracks)
     assert labels.tolist() == [0, 1]  # a, b
     assert scores == pytest.approx([0.5, score])
 
@@ -269,6 +356,16 @@ def test_the_bundle_says_how_videos_were_prepared_for_it(clips, tmp_path):
     assert bundle.load(tmp_path / "models/detector").threshold == card["threshold"]
 
 
+def test_several_seeds_make_an_ensemble(clips, tmp_path, capsys):
+    settings(seeds=2)
+    run()
+    made = bundle.load(tmp_path / "models/detector")
+    assert isinstance(made, bundle.Ensemble)
+    assert [member.params["train"]["seed"] for member in made.members] == [0, 0]
+    assert made.members[0].logits(faces(0, 5)) != made.members[1].logits(faces(0, 5))
+    assert "train: validation AUC 1.000 of epoch" in capsys.readouterr().out
+
+
 def test_the_curves_hold_a_row_for_each_epoch(clips, tmp_path):
     settings()
     run()
@@ -282,7 +379,9 @@ def test_the_curves_hold_a_row_for_each_epoch(clips, tmp_path):
     ("columns", "said", "hint"),
     [
         ({"encoder": "cn"}, "no encoder 'cn'; there are: cnn", "did you mean 'cnn'?"),
-        ({"head": "lstmm"}, "no head 'lstmm'; there are: lstm, mean", "did you mean 'lstm'?"),
+        ({"head": "lstmm"}, "no head 'lstmm'; there are: attention, gru, lstm", "did you mean 'lstm'?"),
+        ({"trainable": "last"}, "no choice 'last'; there are: all, head, norm_only, last_<n>_layers", "all"),
+        ({"backbone": "resnet50"}, "train.backbone: cnn has none (got 'resnet50')", "backbone: null"),
         ({"frames": 4}, "train.frames: 4 is more than any track has (the longest has 3)", "lower it, or raise"),
     ],
 )

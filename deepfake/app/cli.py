@@ -1,4 +1,4 @@
-"""cli: the command `deepfake`: score videos, and make labelled fakes from real ones."""
+"""cli: the command `deepfake`: score videos, make labelled fakes, name the published systems, join detectors."""
 
 import json
 import sys
@@ -78,6 +78,38 @@ def forge(
         print(f"{row.path}: {row.status}: {row.reason}", file=sys.stderr)
     fakes = int((made.manifest["label"] == "fake").sum())
     print(f"forge: {len(made.manifest) - fakes} reals, {fakes} fakes -> {out_dir}")
+
+
+@app.command()
+def recipe(
+    name: Annotated[str, typer.Argument(help="a file of recipes/")] = "",
+    every: Annotated[bool, typer.Option("--list", help="the recipes, a line each")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="its training alone, reduced to minutes on a CPU")] = False,
+) -> None:
+    """A published system as settings for DVC: dvc exp run $(deepfake recipe xception)."""
+    from deepfake import recipes
+
+    if every or not name:
+        known = recipes.names()
+        for one in known:
+            print(f"{one:<{max(map(len, known))}}  {recipes.load(one).about}")
+    else:
+        print(" ".join(f"-S {override}" for override in recipes.load(name).overrides(demo)))
+
+
+@app.command()
+def ensemble(
+    detectors: Annotated[list[Path], typer.Argument(help="trained detectors: bundles' folders", metavar="DETECTOR...")],
+    out: Annotated[Path, typer.Option(help="new folder; it stands wherever a detector does")],
+) -> None:
+    """Join detectors into one that averages their logits, its threshold fitted on the videos they were validated on."""
+    from deepfake import bundle
+
+    members = [member for folder in detectors for member in bundle.members(bundle.load(folder))]
+    joined = bundle.ensemble(members)
+    joined.save(out)
+    aucs = ", ".join(f"{member.validation['auc']:.3f}" for member in members)
+    print(f"ensemble: validation AUC {joined.validation['auc']:.3f} of {aucs} -> {out}")
 
 
 def listed(path: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ def versions(modules: list[str]) -> dict[str, str]:
     """The version of each library that the modules import, where it shapes a result."""
     names = {name.split(".")[0] for module in modules for name in imported(module)}
     names -= {PACKAGE.name, *OUTSIDE, *sys.stdlib_module_names}
-    return {name: str(__import__(name).__version__) for name in sorted(names)}
+    return {name: str(getattr(__import__(name), "__version__", None) or version(name)) for name in sorted(names)}
 
 
 def meaning(modules: list[str]) -> str:

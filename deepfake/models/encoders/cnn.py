@@ -7,8 +7,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from deepfake.models.encoder import Encoder, block, plain
+from deepfake.models.network import Architecture
 
-class Cnn(nn.Module):
+
+class Cnn(Encoder):
     """frames (N, 3, H, W) -> features (N, 512). H and W from 32 px; each block halves them."""
 
     features = 512
@@ -30,13 +33,11 @@ class Cnn(nn.Module):
         return out
 
 
-def block(inner: int, outer: int) -> nn.Sequential:
-    """(N, inner, H, W) -> (N, outer, H / 2, W / 2)."""
-    return nn.Sequential(
-        nn.Conv2d(inner, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(inplace=True), nn.MaxPool2d(2)
-    )
+def build(a: Architecture) -> Cnn:
+    """The encoder, at random weights or those of a file."""
+    return plain(Cnn(), a)
 
 
-def build() -> Cnn:
-    """The encoder, at random weights."""
-    return Cnn()
+def side(a: Architecture) -> int:
+    """px of a face: what detect.size is by default."""
+    return 112

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from deepfake.models.network import Architecture
 from deepfake.models.pooling import average
 
 
@@ -16,6 +17,6 @@ class Mean(nn.Module):
         return average(features, mask)
 
 
-def build(inner: int) -> Mean:
+def build(inner: int, a: Architecture) -> Mean:
     """The head over features of size `inner`."""
     return Mean(inner)

@@ -1,0 +1,90 @@
+"""recipes: every recipe side by side on the demo, through one queue of experiments; writes recipes/README.md.
+
+    python benchmarks/recipes.py [NAME ...] [--full]
+
+Queues each recipe (`dvc exp run --queue`), runs the queue, and reads `dvc exp show`. Without --full each recipe's
+training is reduced as its `demo` says: small faces, few frames and epochs, no pretrained weights. The figures compare
+reduced trainings on drawn faces; they say that every system runs, and nothing of how the systems rank on real videos.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from deepfake import recipes
+
+SHOWN = ("encoder", "backbone", "head", "fusion", "frames", "side", "epochs", "batch_size", "learning_rate")
+
+
+def dvc(*arguments: str) -> str:
+    """What a command of DVC prints."""
+    return subprocess.run(["dvc", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run_queue(names: list[str]) -> dict[str, float]:
+    """Run all that is queued; the seconds that each one's training took."""
+    seconds: dict[str, float] = {}
+    left, begun = list(names), 0.0
+    with subprocess.Popen(["dvc", "exp", "run", "--run-all"], stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if "Running stage 'train'" in line:
+                begun = time.perf_counter()
+            elif line.startswith("train: validation AUC") and left:
+                seconds[left.pop(0)] = time.perf_counter() - begun
+    return seconds
+
+
+def results(names: list[str]) -> dict[str, dict[str, Any]]:
+    """The params and metrics of each experiment, and of the workspace as `params.yaml`."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in json.loads(dvc("exp", "show", "--json")):
+        if row["rev"] == "workspace":
+            found["params.yaml"] = row["data"]
+        for experiment in row.get("experiments") or ():
+            if experiment["name"] in names and experiment["revs"][0]["data"]:
+                found[experiment["name"]] = experiment["revs"][0]["data"]
+    return found
+
+
+def line(name: str, data: dict[str, Any], seconds: float | None) -> str:
+    """A row of the table."""
+    train = data["params"]["params.yaml"]["data"]["train"]
+    video = data["metrics"]["reports/metrics.json"]["data"]["video"]
+    between = video["auc_interval"]
+    auc = f"{video['auc']:.3f} [{between['low']:.3f}, {between['high']:.3f}]"
+    took = "" if seconds is None else f"{seconds:.0f}"
+    cells = [name, *("" if train[key] is None else str(train[key]) for key in SHOWN), took, auc]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(names: list[str], seconds: dict[str, float]) -> str:
+    """All as Markdown, the params as they are at the end."""
+    head = ["recipe", *(key.replace("_", " ") for key in SHOWN), "training, s", "test video AUC"]
+    rows = [line(name, data, seconds.get(name)) for name, data in sorted(results(names).items())]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
+
+
+def main() -> None:
+    """Queue, run, show."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all without")
+    parser.add_argument("--full", action="store_true", help="as published: needs a GPU, and weights to download")
+    arguments = parser.parse_args()
+    names = arguments.names or recipes.names()
+    for name in names:
+        settings = recipes.load(name).overrides(demo=not arguments.full)
+        dvc("exp", "run", "--queue", "--force", "--name", name, *(word for s in settings for word in ("-S", s)))
+    seconds = run_queue(names)
+    kind = "as published" if arguments.full else "reduced for the demo on a CPU (the key `demo` of each file)"
+    about = "\n".join(f"- `{name}`: {recipes.load(name).about}" for name in names)
+    text = f"# Recipes\n\n{about}\n\nTrained {kind}, by `python benchmarks/recipes.py`:\n\n{table(names, seconds)}\n"
+    Path("recipes/README.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

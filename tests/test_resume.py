@@ -1,0 +1,179 @@
+"""resume: a training that was killed ends with the weights of an unbroken one; several processes learn as one does."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from deepfake.base import items
+from deepfake.base.errors import UserError
+from deepfake.batches import Tracks
+from deepfake.devices import loading, trained_on
+from deepfake.train import TrainParams, fit
+
+ROOT = Path(__file__).parents[1]
+P = TrainParams(
+    **yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
+    | {"head": "lstm", "hidden": 8, "frames": 2, "side": 32, "epochs": 4, "batch_size": 8}
+    | {"learning_rate": 0.002, "ema": 0.5, "decay_every": 1}
+)
+# Runs fit as a program does; it may kill itself in the middle of an epoch, and writes what came out.
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+import pandas as pd, torch
+from deepfake.batches import Tracks
+from deepfake.devices import is_first
+from deepfake.learner import Learner
+from deepfake.train import TrainParams, fit
+
+folder, settings, epoch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+torch.set_num_threads(1)
+step = Learner.training_step
+
+def dies(self, batch, index):
+    if self.current_epoch == epoch and index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, index)
+
+Learner.training_step = dies
+table = pd.read_json(folder / "table.json")
+tracks = Tracks(table, [folder / f"{name}.npy" for name in table["video_id"]])
+train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
+made = fit(train, val, TrainParams.model_validate_json(settings), folder / "curves")
+if is_first():
+    torch.save([one.network.state_dict() for one in made], folder / "made.pth")
+    (folder / "auc.txt").write_text(" ".join(str(one.validation["loss"]) for one in made))
+"""
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Clips of 12 reals and 12 fakes, told apart by a bright patch; a third for validation."""
+    rows = []
+    for i in range(24):
+        images = np.random.default_rng(i).integers(0, 120, (3, 32, 32, 3), dtype=np.uint8)
+        images[:, 8:20, 8:20] += np.uint8(i % 2 * 60)
+        name, split = f"v{i:02d}", "val" if i % 6 > 3 else "train"
+        np.save(tmp_path / f"{name}.npy", images)
+        rows.append({"video_id": name, "label": i % 2, "group": f"g{i // 2}", "source": f"g{i // 2}", "split": split})
+    pd.DataFrame(rows).to_json(tmp_path / "table.json")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def halves(folder: Path) -> tuple[Tracks, Tracks]:
+    table = pd.read_json(folder / "table.json")
+    tracks = Tracks(table, [folder / f"{name}.npy" for name in table["video_id"]])
+    train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
+    return train, val
+
+
+def program(folder: Path, p: TrainParams, *, dies_in: int = -1, launch: tuple[str, ...] = (), **settings: str) -> int:
+    """Run the program in a process of its own; its exit code."""
+    (folder / "program.py").write_text(PROGRAM)
+    command = [sys.executable, *launch, "program.py", str(folder), p.model_dump_json(), str(dies_in)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | settings
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
+
+
+def weights(folder: Path) -> list[dict[str, torch.Tensor]]:
+    return torch.load(folder / "made.pth", weights_only=True)
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+# ---- resume
+
+
+@pytest.mark.parametrize(("schedule", "optimizer"), [("step", "adam"), ("plateau", "sgd"), ("cosine", "adamw")])
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(folder, schedule, optimizer):
+    p = P.model_copy(update={"schedule": schedule, "optimizer": optimizer})
+    assert program(folder, p, dies_in=2) == -signal.SIGKILL
+    assert not (folder / "made.pth").exists()
+    assert program(folder, p) == 0
+    broken = weights(folder)
+    (unbroken,) = fit(*halves(folder), p, folder / "whole")
+    assert same(broken[0], unbroken.network.state_dict())
+    for name in ("train/loss", "val/loss", "val/auc"):
+        curves = [
+            pd.read_csv(folder / which / f"plots/metrics/{name}.tsv", sep="\t").drop(
+                columns="timestamp", errors="ignore"
+            )
+            for which in ("curves", "whole")
+        ]
+        assert len(curves[0]) == 4
+        pd.testing.assert_frame_equal(*curves)
+    assert not list((items.store() / "train").iterdir())  # nothing is left of it
+
+
+def test_a_training_of_other_settings_begins_anew(folder):
+    assert program(folder, P, dies_in=2) == -signal.SIGKILL
+    other = P.model_copy(update={"learning_rate": 0.001})
+    (one,) = fit(*halves(folder), other, folder / "curves")
+    (again,) = fit(*halves(folder), other, folder / "again")
+    assert same(one.network.state_dict(), again.network.state_dict())
+    (state,) = (items.store() / "train").iterdir()  # the killed one waits for its own settings
+    assert (state / "last.ckpt").is_file()
+
+
+def test_a_seed_that_was_finished_is_not_trained_again(folder):
+    p = P.model_copy(update={"seeds": 2, "epochs": 2})
+    whole = fit(*halves(folder), p, folder / "whole")
+    assert not same(*(one.network.state_dict() for one in whole))
+    single = [fit(*halves(folder), p.model_copy(update={"seeds": 1, "seed": i}), folder / f"c{i}") for i in range(2)]
+    for one, (alone,) in zip(whole, single, strict=True):
+        assert same(one.network.state_dict(), alone.network.state_dict())
+    assert (folder / "whole/plots/metrics/val/loss.tsv").is_file()
+    assert (folder / "whole/seed_1/plots/metrics/val/loss.tsv").is_file()
+
+
+# ---- several processes
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_does(folder):
+    # without batch norm, which sees half of a batch in each of two processes
+    p = P.model_copy(update={"head": "mean", "encoder": "small_cnn", "epochs": 3, "ema": 0.0})
+    assert program(folder, p) == 0
+    alone, loss = weights(folder), float((folder / "auc.txt").read_text())
+    (folder / "made.pth").unlink()
+    launch = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29511")
+    assert program(folder, p, launch=launch, ACCELERATOR="cpu") == 0
+    assert float((folder / "auc.txt").read_text()) == pytest.approx(loss, abs=0.05)
+    gaps = [
+        (value - weights(folder)[0][name]).abs().max() for name, value in alone[0].items() if value.is_floating_point()
+    ]
+    assert max(gaps) < 0.05
+
+
+def test_devices_come_from_the_environment(monkeypatch):
+    assert (trained_on()["devices"], trained_on()["num_nodes"], trained_on()["strategy"]) == (1, 1, "auto")
+    monkeypatch.setenv("DEVICES", "4")
+    assert (trained_on()["devices"], trained_on()["strategy"]) == (4, "ddp")
+    monkeypatch.setenv("NUM_NODES", "2")
+    monkeypatch.setenv("STRATEGY", "fsdp")
+    assert (trained_on()["num_nodes"], trained_on()["strategy"]) == (2, "fsdp")
+    monkeypatch.setenv("WORKERS", "3")
+    assert loading()["num_workers"] == 3
+    assert loading()["persistent_workers"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEVICES", "two"), ("NUM_NODES", "0"), ("WORKERS", "-1")])
+def test_a_wrong_number_of_the_environment_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"{name}={value}: must be a number from"):
+        (loading if name == "WORKERS" else trained_on)()
