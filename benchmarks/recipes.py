@@ -1,4 +1,4 @@
-"""recipes: every recipe side by side on the demo, through one queue of experiments; writes recipes/README.md.
+"""recipes: every recipe side by side on the demo, through one queue of experiments; writes the table of the README.
 
     python benchmarks/recipes.py [NAME ...] [--full]
 
@@ -9,6 +9,7 @@ reduced trainings on drawn faces; they say that every system runs, and nothing o
 
 import argparse
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from deepfake import recipes
 
+BEGIN, END = "<!-- benchmarks/recipes.py -->", "<!-- end -->"  # of the table in the README
 SHOWN = ("encoder", "backbone", "head", "fusion", "frames", "side", "epochs", "batch_size", "learning_rate")
 
 
@@ -24,17 +26,19 @@ def dvc(*arguments: str) -> str:
     return subprocess.run(["dvc", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def run_queue(names: list[str]) -> dict[str, float]:
+def run_queue() -> dict[str, float]:
     """Run all that is queued; the seconds that each one's training took."""
     seconds: dict[str, float] = {}
-    left, begun = list(names), 0.0
+    current, begun = "", 0.0
     with subprocess.Popen(["dvc", "exp", "run", "--run-all"], stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
-            if "Running stage 'train'" in line:
+            if found := re.match("Reproducing experiment '(.*)'", line):
+                current = found[1]
+            elif line.startswith("Running stage 'train'"):
                 begun = time.perf_counter()
-            elif line.startswith("train: validation AUC") and left:
-                seconds[left.pop(0)] = time.perf_counter() - begun
+            elif line.startswith("train: validation AUC"):
+                seconds[current] = time.perf_counter() - begun
     return seconds
 
 
@@ -75,15 +79,18 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="as published: needs a GPU, and weights to download")
     arguments = parser.parse_args()
     names = arguments.names or recipes.names()
+    if older := sorted(set(names) & set(dvc("exp", "list", "--name-only").split())):
+        dvc("exp", "remove", *older)
     for name in names:
         settings = recipes.load(name).overrides(demo=not arguments.full)
-        dvc("exp", "run", "--queue", "--force", "--name", name, *(word for s in settings for word in ("-S", s)))
-    seconds = run_queue(names)
+        dvc("exp", "run", "--queue", "--name", name, *(word for s in settings for word in ("-S", s)))
+    seconds = run_queue()
     kind = "as published" if arguments.full else "reduced for the demo on a CPU (the key `demo` of each file)"
-    about = "\n".join(f"- `{name}`: {recipes.load(name).about}" for name in names)
-    text = f"# Recipes\n\n{about}\n\nTrained {kind}, by `python benchmarks/recipes.py`:\n\n{table(names, seconds)}\n"
-    Path("recipes/README.md").write_text(text, encoding="utf-8")
-    print(text)
+    shown = f"Trained {kind}:\n\n{table(names, seconds)}\n"
+    readme = Path("README.md")
+    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
+    readme.write_text(f"{before}{BEGIN}\n{shown}{END}{rest.split(END)[1]}", encoding="utf-8")
+    print(shown)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ class Learner(lightning.LightningModule):
             if self.state is not None:
                 self.plateau.load_state_dict(self.state["plateau"])
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches) // self.p.epochs  # of an epoch
+        steps = float(self.trainer.estimated_stepping_batches) / int(self.trainer.max_epochs or 1)  # of an epoch
         rate = LambdaLR(optimizer, lambda step: factor(step / steps, self.p, 1 / steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from deepfake import video
+from deepfake import bundle, video
 from deepfake.app import cli
 from deepfake.base import tables
 from deepfake.bundle import Bundle, architecture
@@ -63,7 +63,7 @@ def test_the_command_is_declared_where_it_is():
     assert getattr(import_module(module), name) is cli.main
 
 
-@pytest.mark.parametrize("command", ["predict", "forge"])
+@pytest.mark.parametrize("command", ["predict", "forge", "recipe", "ensemble"])
 def test_the_help_names_every_command_and_every_command_has_help(deepfake, command):
     code, said, _ = deepfake("--help")
     assert code == 0
@@ -210,3 +210,52 @@ def test_what_cannot_be_forged_is_said_and_leaves_nothing(deepfake, reals, tmp_p
     assert error in complaint
     assert f"\n  hint: {hint}" in complaint
     assert not [*tmp_path.glob("out/*.*"), *tmp_path.glob(".new-*")]
+
+
+# ---- recipe, ensemble
+
+
+def test_the_recipes_are_listed_a_line_each(deepfake, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code, said, _ = deepfake("recipe", "--list")
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()] == sorted(p.stem for p in (ROOT / "recipes").glob("*.yaml"))
+
+
+def test_a_recipe_is_a_line_of_settings(deepfake, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code, said, _ = deepfake("recipe", "xception")
+    assert code == 0
+    assert said.startswith("-S extract.sampling=stride -S extract.stride=15 ")
+    assert " -S train.backbone=legacy_xception " in said
+    assert " -S train.pretrained=true " in said
+    assert " -S train.pretrained=false " in deepfake("recipe", "xception", "--demo")[1]
+
+
+def test_a_wrong_recipe_is_answered_with_the_known_ones(deepfake, monkeypatch):
+    code, said, complaint = deepfake("recipe", "xception")
+    assert (code, said) == (2, "")
+    assert complaint.startswith("error: no recipes in ")
+    monkeypatch.chdir(ROOT)
+    code, _, complaint = deepfake("recipe", "exception")
+    assert code == 2
+    assert "no recipe 'exception'; there are: " in complaint
+    assert "did you mean 'xception'?" in complaint
+
+
+def test_detectors_are_joined_into_one_that_predicts(deepfake, tmp_path, odd, detector):
+    loaded = bundle.load(detector)
+    for name, logit in (("one", 1.0), ("two", -1.0)):
+        threshold, found = bundle.validated({"a": 0, "b": 1}, {"a": [[-1.0]], "b": [[logit]]}, "max")
+        Bundle(loaded.network, threshold, loaded.params, found).save(tmp_path / name)
+    code, said, _ = deepfake("ensemble", "one", "two", "--out", "both")
+    assert (code, said) == (0, "ensemble: validation AUC 1.000 of 1.000, 0.500 -> both\n")
+    code, said, _ = deepfake("predict", odd("plain"), "--json", "--detector", "both")
+    alone = json.loads(deepfake("predict", odd("plain"), "--json", "--detector", detector)[1])
+    assert json.loads(said)["score"] == pytest.approx(alone["score"], abs=1e-5)  # twice the same network
+
+
+def test_a_detector_that_is_not_there_joins_nothing(deepfake, detector):
+    code, _, complaint = deepfake("ensemble", detector, "none", "--out", "both")
+    assert code == 2
+    assert "no trained detector: none/bundle.json is missing" in complaint

@@ -56,7 +56,7 @@ def run(project: Path, script: str, home: Path) -> str:
 
 
 def test_there_are_commands_to_try() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 9
     assert BLOCKS[0].startswith("make repro")
 
 
@@ -73,14 +73,18 @@ def test_every_command_block_runs_in_the_order_of_the_page(project: Path, tmp_pa
     assert "Running stage 'train'" in outputs[2]
     assert "Running stage 'augment'" not in outputs[2]
     assert "0.0002" in outputs[2]
-    assert "forge: 2 reals, 2 fakes" in outputs[4]
-    assert '"verdict"' in outputs[5]
-    assert "throughput" in outputs[6]
+    assert "time_distributed" in outputs[4]
+    assert "Running stage 'train'" in outputs[4]
+    assert "Running stage 'augment'" not in outputs[4]
+    assert "forge: 2 reals, 2 fakes" in outputs[5]
+    assert '"verdict"' in outputs[6]
+    assert "throughput" in outputs[7]
+    assert "ours / bare" in outputs[8]
 
 
 @pytest.mark.parametrize("line", [line for line in README.splitlines() if re.match(r"\s{0,2}\w+\.py  ", line)])
 def test_the_tree_quotes_the_first_line_of_each_module(line: str) -> None:
     name, said = line.split(maxsplit=1)
-    found = [path for folder in ("deepfake", "stages") for path in (ROOT / folder).glob(name) if path.is_file()]
+    found = [path for folder in ("deepfake", "stages", "deepfake/app") for path in (ROOT / folder).glob(name) if path.is_file()]
     first = {path.read_text(encoding="utf-8").splitlines()[0].split(": ", 1)[-1].rstrip('."') for path in found}
     assert any(text.startswith(said[:20]) or said.startswith(text[:20]) for text in first), first
