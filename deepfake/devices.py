@@ -22,8 +22,9 @@ def trained_on() -> dict[str, Any]:
 
     One device is the default even where there are more: with several, batch norm sees parts of a batch.
     """
-    here = number("LOCAL_WORLD_SIZE", 1)  # of torchrun
-    devices, nodes = number("DEVICES", here), number("NUM_NODES", number("WORLD_SIZE", here) // here)
+    here = number("LOCAL_WORLD_SIZE", 0, least=0)  # of torchrun; Lightning's own children have WORLD_SIZE alone
+    everywhere = number("WORLD_SIZE", 1) if here else 0
+    devices, nodes = number("DEVICES", here or 1), number("NUM_NODES", everywhere // here if here else 1)
     return {
         "accelerator": os.environ.get("ACCELERATOR", "auto"),
         "devices": devices,

@@ -1,5 +1,6 @@
 """plots: contact sheets of faces, and the ROC, PR, confusion and score plots."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TILE, FRAME = 96, 192  # px: sides of a face and of a whole frame
+Blend = Callable[[Images, np.random.Generator], Images]
 COLORS = {"real": (46, 139, 87), "fake": (200, 50, 50)}  # RGB: a bar under each tile tells the label
 
 
@@ -59,18 +61,22 @@ def faces_sheet(faces: "pd.DataFrame", labels: "pd.Series[int]", folder: Path) -
     return sheet(rows)
 
 
-def copies_sheet(clips: "pd.DataFrame", data: Path) -> Images:
-    """A row for each of up to 8 train clips: four frames of it, then four of each of its altered copies."""
+def copies_sheet(clips: "pd.DataFrame", data: Path, blend: Blend | None = None) -> Images:
+    """A row for each of up to 8 train clips: four frames of it, four of each altered copy, and of a real's blend."""
     train = clips[clips["split"] == "train"]
     originals = train[train["copy"] == 0]
-    rows = []
+    rows: list[list[Images]] = []
     for original in originals.iloc[spread(len(originals), 8)].itertuples():
         same = train[(train["video_id"] == original.video_id) & (train["track"] == original.track)]
         row: list[Images] = []
-        for clip in same.sort_values("copy").head(4).itertuples():
+        blended: list[Images] = []
+        for clip in same.sort_values("copy").head(4).rename(columns={"copy": "copy_"}).itertuples():
             images = video.images(data / clip.file)[list(clip.positions)]
             row += [tile(images[i], clip.label) for i in spread(len(images), 4)]
-        rows.append(row)
+            if blend and clip.copy_ == 0 and clip.label == 0:
+                fake = blend(images, np.random.default_rng(len(rows)))
+                blended = [tile(fake[i], 1) for i in spread(len(fake), 4)]
+        rows.append(row + blended)
     return sheet(rows)
 
 

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from deepfake.base import code, items
 from deepfake.base.errors import UserError
 from deepfake.batches import Tracks, with_blends
-from deepfake.bundle import validated
+from deepfake.bundle import device, validated
 from deepfake.devices import is_first, keep_memory, quiet, trained_on
 from deepfake.learner import Learner, Learning, clip_logits
 from deepfake.models.network import Architecture, Network
@@ -121,7 +121,8 @@ def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: f
         chosen = torch.load(state / "best.ckpt", weights_only=True, map_location="cpu")
         trainer.strategy.barrier()
     learner.load_state_dict(chosen["state_dict"])
-    return Trained(network.cpu().eval(), *_validated(network, val, p, int(chosen["epoch"])))
+    threshold, found = _validated(network.to(device()).eval(), val, p, int(chosen["epoch"]))
+    return Trained(network.cpu(), threshold, found)
 
 
 def _validated(network: Network, val: Tracks, p: TrainParams, epoch: int) -> tuple[float, dict[str, Any]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deepfake import augment, plots
 from deepfake.base import items, params, tables
+from deepfake.blend import blended
 from stages.command import In, Metric, Out, Plot, done, main
 
 
@@ -23,7 +24,7 @@ def run(
     made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
     tables.write(clips, table)
     tables.write_metrics(report, augment.summary(table))
-    plots.save(sheet, plots.copies_sheet(table, faces.parent))
+    plots.save(sheet, plots.copies_sheet(table, faces.parent, blended if p.self_blend else None))
     done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(made)} made anew", clips)
 
 

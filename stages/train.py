@@ -1,5 +1,6 @@
 """train: clips in, a trained detector out."""
 
+import time
 from pathlib import Path
 
 from deepfake import clips as sequences
@@ -51,6 +52,7 @@ def run(
     ]
     tracks = Tracks(table, sequences.arrays(files, table["positions"], p.side))
     train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
+    start = time.perf_counter()
     trained = fit(train, val, p, curves, augment.self_blend)
     if not is_first():
         return
@@ -59,7 +61,8 @@ def run(
     made = bundles[0] if len(bundles) == 1 else ensemble(bundles)
     made.save(detector)
     said = " and ".join(f"{one.validation['auc']:.3f} of epoch {one.validation['epoch']}" for one in bundles)
-    done("train", f"validation AUC {said}, threshold {made.threshold:.3f}", detector)
+    took = f"{time.perf_counter() - start:.0f} s"
+    done("train", f"validation AUC {said}, threshold {made.threshold:.3f}, in {took}", detector)
 
 
 if __name__ == "__main__":

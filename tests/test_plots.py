@@ -81,6 +81,9 @@ def test_the_sheet_of_copies_shows_each_clip_beside_its_copies(tmp_path, noise, 
             clips.append({"video_id": f"{i}", "track": 0, "copy": copy, "file": file, "positions": [0, 1, 2, 3, 5]})
     table = pd.DataFrame(clips).assign(split="train", label=0)
     assert plots.copies_sheet(table, tmp_path).shape == (rows * TILE, 8 * TILE, 3)
+    sheet = plots.copies_sheet(table, tmp_path, lambda images, rng: images[::-1])
+    assert sheet.shape == (rows * TILE, 12 * TILE, 3)
+    np.testing.assert_array_equal(sheet[:TILE, 8 * TILE : 9 * TILE], plots.tile(noise[5], 1))
 
 
 @pytest.mark.parametrize(("fakes", "rows"), [(1, 1), (14, 12)])

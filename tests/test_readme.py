@@ -85,6 +85,11 @@ def test_every_command_block_runs_in_the_order_of_the_page(project: Path, tmp_pa
 @pytest.mark.parametrize("line", [line for line in README.splitlines() if re.match(r"\s{0,2}\w+\.py  ", line)])
 def test_the_tree_quotes_the_first_line_of_each_module(line: str) -> None:
     name, said = line.split(maxsplit=1)
-    found = [path for folder in ("deepfake", "stages", "deepfake/app") for path in (ROOT / folder).glob(name) if path.is_file()]
+    found = [
+        path
+        for folder in ("deepfake", "stages", "deepfake/app")
+        for path in (ROOT / folder).glob(name)
+        if path.is_file()
+    ]
     first = {path.read_text(encoding="utf-8").splitlines()[0].split(": ", 1)[-1].rstrip('."') for path in found}
     assert any(text.startswith(said[:20]) or said.startswith(text[:20]) for text in first), first

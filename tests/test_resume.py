@@ -145,14 +145,18 @@ def test_a_seed_that_was_finished_is_not_trained_again(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_as_one_does(folder):
+@pytest.mark.parametrize("started_by", ["Lightning", "torchrun"])
+def test_two_processes_learn_as_one_does(folder, started_by):
     # without batch norm, which sees half of a batch in each of two processes
     p = P.model_copy(update={"head": "mean", "encoder": "small_cnn", "epochs": 3, "ema": 0.0})
     assert program(folder, p) == 0
     alone, loss = weights(folder), float((folder / "auc.txt").read_text())
     (folder / "made.pth").unlink()
     launch = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29511")
-    assert program(folder, p, launch=launch, ACCELERATOR="cpu") == 0
+    if started_by == "torchrun":
+        assert program(folder, p, launch=launch, ACCELERATOR="cpu") == 0
+    else:
+        assert program(folder, p, ACCELERATOR="cpu", DEVICES="2") == 0
     assert float((folder / "auc.txt").read_text()) == pytest.approx(loss, abs=0.05)
     gaps = [
         (value - weights(folder)[0][name]).abs().max() for name, value in alone[0].items() if value.is_floating_point()
@@ -167,6 +171,13 @@ def test_devices_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("NUM_NODES", "2")
     monkeypatch.setenv("STRATEGY", "fsdp")
     assert (trained_on()["num_nodes"], trained_on()["strategy"]) == (2, "fsdp")
+    monkeypatch.setenv("WORLD_SIZE", "8")  # of a process that Lightning has started
+    monkeypatch.delenv("NUM_NODES")
+    assert trained_on()["num_nodes"] == 1
+    for name, value in (("LOCAL_WORLD_SIZE", "4"), ("WORLD_SIZE", "8")):  # of one that torchrun has
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DEVICES")
+    assert (trained_on()["devices"], trained_on()["num_nodes"]) == (4, 2)
     monkeypatch.setenv("WORKERS", "3")
     assert loading()["num_workers"] == 3
     assert loading()["persistent_workers"]
