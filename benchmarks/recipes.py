@@ -76,7 +76,7 @@ def main() -> None:
         settings = recipes.load(name).overrides(demo=not arguments.full)
         dvc("exp", "run", "--queue", "--name", name, *(word for s in settings for word in ("-S", s)))
     seconds = run_queue(names)
-    kind = "as published" if arguments.full else "reduced for the demo on a CPU (the key `demo` of each file)"
+    kind = "as published" if arguments.full else "as reduced for the demo on a CPU (the key `demo` of each file)"
     shown = f"Trained {kind}:\n\n{table(names, seconds)}\n"
     readme = Path("README.md")
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
