@@ -38,6 +38,11 @@ def build(a: Architecture) -> Timm:
     """The encoder, at random weights, the library's, or those of a file. Raises UserError."""
     config, px = _config(a), side_of(a)
     net = _net(a, config, px)
+    patch = getattr(getattr(net, "patch_embed", None), "patch_size", (1, 1))
+    if px % patch[0]:  # timm would leave out what fills no patch
+        raise UserError(
+            f"params.yaml: train.side: {a.backbone}: a multiple of {patch[0]} (got {px})", "its patches fill the face"
+        )
     if isinstance(a.pretrained, str):
         # how timm itself reads its older files, and a ViT's positions at another size
         weights.load(net, a.pretrained, getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None))
