@@ -27,13 +27,23 @@ WEIGHTS, CARD = "model.safetensors", "bundle.json"
 FORMAT = 2
 
 
+class Judge:
+    """Whatever has a threshold on P(fake)."""
+
+    threshold: float
+
+    def verdict(self, score: float) -> str:
+        """ "fake" from the frozen threshold on, else "real"."""
+        return "fake" if score >= self.threshold else "real"
+
+
 @dataclass(frozen=True)
-class Bundle:
+class Bundle(Judge):
     """A network, the threshold on P(fake) that validation chose, and how videos were prepared for it."""
 
     network: Network
     threshold: float
-    params: dict[str, dict[str, Any]]  # the sections extract, detect, filter and train of params.yaml
+    params: dict[str, dict[str, Any]]  # sections of params.yaml: extract, detect, filter, augment, train
     validation: dict[str, Any]  # what the threshold was fitted on, and how well it did there
 
     def logits(self, faces: Images, rng: np.random.Generator | None = None) -> list[float]:
@@ -48,10 +58,6 @@ class Bundle:
         """P(fake) of a video from its tracks' logits."""
         return video_score(tracks, self.params["train"]["tracks"])
 
-    def verdict(self, score: float) -> str:
-        """ "fake" from the frozen threshold on, else "real"."""
-        return "fake" if score >= self.threshold else "real"
-
     def save(self, folder: Path) -> None:
         """Write the bundle's folder."""
         with aside(folder) as new:
@@ -61,7 +67,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Judge):
     """Detectors of the same videos whose logits are averaged; it stands wherever one of them does."""
 
     members: tuple[Bundle, ...]
@@ -83,10 +89,6 @@ class Ensemble:
     def score(self, tracks: Sequence[Sequence[float]]) -> float:
         """P(fake) of a video from its tracks' logits."""
         return self.members[0].score(tracks)
-
-    def verdict(self, score: float) -> str:
-        """ "fake" from the frozen threshold on, else "real"."""
-        return "fake" if score >= self.threshold else "real"
 
     def save(self, folder: Path) -> None:
         """Write the members' folders, 0, 1 ..., into one."""

@@ -77,8 +77,13 @@ def quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
-        for about in (".*does not have many workers.*", ".*GPU available but not used.*", ".*isinstance.treespec.*"):
-            warnings.filterwarnings("ignore", about)
+        for about in (
+            "does not have many workers",
+            "GPU available but not used",
+            "isinstance.treespec",
+            "is not empty",
+        ):
+            warnings.filterwarnings("ignore", f".*{about}")
         for logger in loggers:
             logger.setLevel(logging.WARNING)
         try:
