@@ -89,8 +89,8 @@ def of_videos(scored: pd.DataFrame) -> dict[str, Any]:
 
 
 def auc(label: "pd.Series[int]", score: "pd.Series[float]") -> float | None:
-    """Area under the ROC curve; None where a class is missing."""
-    return float(roc_auc_score(label, score)) if label.nunique() == 2 else None
+    """Area under the ROC curve; None where a class is missing, or a score."""
+    return float(roc_auc_score(label, score)) if label.nunique() == 2 and score.notna().all() else None
 
 
 def interval(scored: pd.DataFrame, p: EvaluateParams) -> dict[str, float] | None:
@@ -160,8 +160,13 @@ def baseline_features(videos: pd.DataFrame, kept: pd.DataFrame, splits: pd.DataF
 
 
 def baseline_scores(features: pd.DataFrame) -> pd.DataFrame:
-    """P(fake) of every video by each baseline: a logistic regression of its few numbers, fitted on train."""
+    """P(fake) of every video by each baseline: a logistic regression of its few numbers, fitted on train.
+
+    NaN where train is of one class: reals alone teach a detector by their blends, and a baseline nothing.
+    """
     train = features[features["split"] == "train"]
+    if train["label"].nunique() < 2:
+        return pd.DataFrame(np.nan, features.index, list(BASELINES))
     columns = {}
     for name, numbers in BASELINES.items():
         model = _regression().fit(train[list(numbers)], train["label"])
@@ -174,7 +179,7 @@ def metadata_auc(features: pd.DataFrame) -> float | None:
 
     AUC of a logistic regression, each fifth of the groups scored by one fitted on the others.
     """
-    if min(features.groupby("label")["group"].nunique()) < 5:
+    if features["label"].nunique() < 2 or min(features.groupby("label")["group"].nunique()) < 5:
         return None
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     numbers, label = features[list(METADATA)], features["label"]

@@ -106,7 +106,7 @@ def evaluation(path: Path, predictions: "pd.DataFrame", metrics: "dict[str, Any]
     (roc, pr), (confusion, scores) = figure.subplots(2, 2)
     if label.nunique() == 2:
         RocCurveDisplay.from_predictions(label, score, ax=roc, name="detector", plot_chance_level=True)
-        for name in metrics["baselines"]:
+        for name in scored[list(metrics["baselines"])].dropna(axis=1):
             RocCurveDisplay.from_predictions(label, scored[name], ax=roc, name=name.replace("_", " "))
         PrecisionRecallDisplay.from_predictions(label, score, ax=pr, name="detector", plot_chance_level=True)
     roc.set(title="ROC, fake is positive", xlabel="false positive rate", ylabel="true positive rate")

@@ -365,3 +365,12 @@ def test_the_members_of_an_ensemble_are_measured_beside_it():
         "deviation": pytest.approx(np.std([0.75, 1.0], ddof=1)),
     }
     assert "members" not in metrics(PERFECT, P)
+
+
+def test_reals_alone_teach_a_baseline_nothing():
+    numbers = dict.fromkeys({name for names in BASELINES.values() for name in names}, 1.0)
+    features = pd.DataFrame([{"label": 0, "group": f"g{i}", "split": "train"} | numbers for i in range(12)])
+    assert baseline_scores(features).isna().all(axis=None)
+    assert metadata_auc(features) is None
+    unknown = PERFECT.assign(**dict.fromkeys(BASELINES, np.nan))
+    assert metrics(unknown, P)["baselines"] == {name: {"auc": None} for name in BASELINES}

@@ -195,6 +195,11 @@ def test_a_split_without_a_class_is_a_mistake(labels, said):
         split(table, kept(table), OFFICIAL)
 
 
+def test_reals_alone_are_dealt_too():
+    table = official().assign(label=0)
+    assert set(split(table, kept(table), OFFICIAL)["split"]) == {"train", "val", "test"}
+
+
 def test_a_class_that_gave_no_faces_is_not_there():
     table = official()
     with pytest.raises(UserError, match="no fake in test: 5 usable videos in 6 groups"):
