@@ -35,6 +35,7 @@ from deepfake.base.errors import UserError
 from deepfake.batches import Tracks
 from deepfake.bundle import Bundle
 from deepfake.train import TrainParams, fit
+from deepfake.videos import read
 from stages import augment, detect, extract
 from stages import filter as sift
 
@@ -65,7 +66,7 @@ def prepare(forged: Path, settings: dict[str, dict[str, object]]) -> tuple[pd.Da
     with redirect_stdout(sys.stderr):
         for stage in (extract, detect, sift):
             stage.run()
-        videos, kept = tables.read(Path("data/videos.csv")), tables.read(Path("data/kept.parquet"))
+        videos, kept = read(Path("data/videos.csv")), tables.read(Path("data/kept.parquet"))
         # all are called train: each video has altered copies, for the folds that learn from it
         dealt = videos.assign(status=split.status(videos, kept), group=split.groups(videos), split="train")
         tables.write(Path("data/splits.csv"), dealt)

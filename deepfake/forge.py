@@ -25,6 +25,7 @@ from deepfake.base.params import Params
 from deepfake.faces import Floats
 from deepfake.swap import Finder, swap
 from deepfake.video import Images
+from deepfake.videos import USABLE
 
 METHOD = "faceswap"
 INDEXES = ("manifest.csv", "INDEX.csv")  # may say who is on which video
@@ -86,7 +87,7 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
     found = listing(real_dir)
     with aside(out_dir) as new:
         reals = parallel.run(_take, [(one, new / "real", p) for one in found], "real")
-        usable = [one for one in reals if one.status in tables.USABLE]
+        usable = [one for one in reals if one.status in USABLE]
         swaps = pair(usable, p)
         if not swaps:
             raise _too_few(real_dir, reals)
@@ -241,7 +242,7 @@ def _indexed(index: Path) -> dict[str, str]:
 
 
 def _too_few(real_dir: Path, reals: list[Real]) -> UserError:
-    unusable = [one for one in reals if one.status not in tables.USABLE]
+    unusable = [one for one in reals if one.status not in USABLE]
     people = {one.identity for one in reals} - {one.identity for one in unusable}
     said = "".join(f"\n{one.path}: {one.reason}" for one in unusable)
     return UserError(

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from deepfake import detect, extract, video
-from deepfake.base.tables import DIGITS, USABLE
+from deepfake.base.tables import DIGITS
 from deepfake.bundle import Detector
 from deepfake.filter import FilterParams, judge
 from deepfake.scores import track_score
 from deepfake.video import Images
+from deepfake.videos import USABLE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
-from deepfake.base.tables import USABLE
+from deepfake.videos import USABLE
 
 SPLITS = ("train", "val", "test")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from deepfake import augment, plots
 from deepfake.base import items, params, tables
 from deepfake.blend import blended
+from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
 
@@ -19,7 +20,7 @@ def run(
 ) -> None:
     """List the clips of every split, and alter copies of those of train, each by one draw for all its frames."""
     p = params.load("augment", augment.AugmentParams)
-    table = augment.clips(tables.read(splits), tables.read(kept), p)
+    table = augment.clips(read(splits), tables.read(kept), p)
     todo = augment.todo(table, faces)
     made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
     tables.write(clips, table)

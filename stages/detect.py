@@ -7,6 +7,7 @@ import pandas as pd
 from deepfake import detect, plots
 from deepfake.base import items, params, tables
 from deepfake.base.errors import UserError
+from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
 
@@ -22,7 +23,7 @@ def run(
     """Find the faces of every kept frame, link them into tracks, align and crop them."""
     p = params.load("detect", detect.DetectParams)
     detect.detector_of(p.detector, p.weights)  # a wrong name or file is said at once, not by a worker
-    table = tables.read(videos)
+    table = read(videos)
     usable = table["video_id"][table["kept"] > 0]
     files = (Path(p.weights),) if p.weights else ()
     todo = [items.Item(video_id, (frames / f"{video_id}.mkv", *files)) for video_id in usable]

@@ -8,6 +8,7 @@ import pandas as pd
 from deepfake import bundle, evaluate, plots
 from deepfake import clips as sequences
 from deepfake.base import params, tables
+from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
 
@@ -28,13 +29,13 @@ def run(
 ) -> None:
     """Score the test videos once, and compute every figure from the table of predictions."""
     p = params.load("evaluate", evaluate.EvaluateParams)
-    dealt = tables.read(splits)
-    features = evaluate.baseline_features(tables.read(videos), tables.read(kept), dealt)
+    dealt = read(splits)
+    features = evaluate.baseline_features(read(videos), tables.read(kept), dealt)
     scored = predict(bundle.load(detector), tables.read(clips), faces, p.seed)
     test = dealt[dealt["split"] == "test"].drop(columns=["split", "source"])
     table = test.merge(scored, on="video_id", how="left").join(evaluate.baseline_scores(features), on="video_id")
     tables.write(predictions, table)
-    table = tables.read(predictions)  # what is written is what is measured
+    table = read(predictions)  # what is written is what is measured
     figures = evaluate.metrics(table, p)
     figures["baselines"]["metadata"]["auc_of_all_videos"] = evaluate.metadata_auc(features)
     tables.write_metrics(report, figures)

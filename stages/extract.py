@@ -7,6 +7,7 @@ import pandas as pd
 from deepfake import extract
 from deepfake.base import items, params, plugins, tables
 from deepfake.base.errors import UserError
+from deepfake.videos import USABLE
 from stages.command import Metric, Out, done, main
 
 
@@ -27,7 +28,7 @@ def run(
         raise UserError(f"{root}: none of the {len(table)} videos can be decoded: {table['reason'].iloc[0]}")
     tables.write(videos, table)
     tables.write_metrics(report, extract.summary(table))
-    broken = (~table["status"].isin(tables.USABLE)).sum()
+    broken = (~table["status"].isin(USABLE)).sum()
     done("extract", f"{len(table)} videos, {items.remade(made)} made anew, {broken} broken", frames)
 
 

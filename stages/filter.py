@@ -5,6 +5,7 @@ from pathlib import Path
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
 from deepfake.filter import FilterParams, judge, summary
+from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
 
 
@@ -24,7 +25,7 @@ def run(
             f"the medians are: sharpness {judged['sharpness'].median():.0f}, width {judged['width'].median():.0f}",
         )
     tables.write(kept, judged)
-    tables.write_metrics(report, summary(judged, tables.read(videos).set_index("video_id")["label"]))
+    tables.write_metrics(report, summary(judged, read(videos).set_index("video_id")["label"]))
     done("filter", f"{len(judged)} faces, {good} kept", kept)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deepfake.base import params, tables
 from deepfake.split import SPLITS, SplitParams, split, summary
+from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
 
 
@@ -16,7 +17,7 @@ def run(
 ) -> None:
     """Deal the videos to train, validation and test so that no person, source or file is on two sides."""
     p = params.load("split", SplitParams)
-    listed = tables.read(videos)
+    listed = read(videos)
     dealt = split(listed, tables.read(kept), p)
     if unknown := int(listed["identities"].eq("").sum()):
         print(f"warning: {unknown} videos say no identity; each counts as a person of its own", file=sys.stderr)

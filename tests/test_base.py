@@ -223,7 +223,7 @@ def test_texts_of_a_csv_file_stay_texts(tmp_path):
     texts = {"video_id": ["007", "NA", "null"], "identities": ["1", "", "None"]}
     table = pd.DataFrame(texts | {"label": [0, 1, 1], "fps": [25.0, np.nan, 30]})
     tables.write(tmp_path / "a.csv", table)
-    read = tables.read(tmp_path / "a.csv")
+    read = tables.read(tmp_path / "a.csv", ("video_id", "identities"))
     assert read["video_id"].tolist() == ["007", "NA", "null"]
     assert read["identities"].tolist() == ["1", "", "None"]
     assert read["label"].tolist() == [0, 1, 1]
@@ -232,7 +232,7 @@ def test_texts_of_a_csv_file_stay_texts(tmp_path):
 
 def test_a_text_column_without_any_text_stays_empty(tmp_path):
     tables.write(tmp_path / "a.csv", pd.DataFrame({"video_id": ["a"], "source": [""], "split": [""]}))
-    assert tables.read(tmp_path / "a.csv")[["source", "split"]].iloc[0].tolist() == ["", ""]
+    assert tables.read(tmp_path / "a.csv", ("source", "split"))[["source", "split"]].iloc[0].tolist() == ["", ""]
 
 
 def test_a_parquet_file_keeps_lists_and_types(tmp_path):

@@ -21,6 +21,7 @@ from deepfake.evaluate import (
     metrics,
     of_videos,
 )
+from deepfake.videos import read
 
 P = EvaluateParams(seed=0, resamples=2000)
 
@@ -199,11 +200,11 @@ def test_the_metrics_are_those_of_the_table_as_it_is_written(tmp_path):
     lost = videos([0, 1], [np.nan, np.nan], video_id=["007", "NA"], status=["no_face", "decode_error"], verdict=None)
     table = pd.concat([random(), lost], ignore_index=True)
     tables.write(tmp_path / "predictions.csv", table)
-    read = tables.read(tmp_path / "predictions.csv")
-    assert read["video_id"].tolist() == table["video_id"].tolist()
-    assert metrics(read, P) == metrics(table, P)
+    again = read(tmp_path / "predictions.csv")
+    assert again["video_id"].tolist() == table["video_id"].tolist()
+    assert metrics(again, P) == metrics(table, P)
     for name, curve in curves(table).items():
-        assert curves(read)[name].to_dict("list") == curve.to_dict("list")
+        assert curves(again)[name].to_dict("list") == curve.to_dict("list")
 
 
 # ---- baselines

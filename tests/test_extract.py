@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from deepfake import extract, video
-from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.base.items import Item, content
 from deepfake.extract import Policy, keep, pick
+from deepfake.videos import read
 from stages.extract import run
 
 COUNT = Policy(sampling="count", frames_per_video=4, fps=1, stride=1, max_side=None, crf=0)
@@ -221,7 +221,7 @@ def put(folder, odd, *kinds):
 def test_a_broken_or_missing_video_is_a_row_with_its_reason(folder, odd, capsys):
     put(folder, odd, "plain", "text", "gone", "holes", "sound")
     run()
-    table = tables.read(folder / "data/videos.csv").set_index("video_id")
+    table = read(folder / "data/videos.csv").set_index("video_id")
     assert table["status"].to_dict() == {
         "plain.mp4": "ok",
         "text.mp4": "decode_error",
@@ -241,7 +241,7 @@ def test_a_broken_or_missing_video_is_a_row_with_its_reason(folder, odd, capsys)
 def test_the_summary_counts_videos_by_status_and_label(folder, odd):
     put(folder, odd, "plain", "text", "cover", "gone")
     run()
-    assert extract.summary(tables.read(folder / "data/videos.csv")) == {
+    assert extract.summary(read(folder / "data/videos.csv")) == {
         "videos": 4,
         "status": {"real": {"ok": 2}, "fake": {"decode_error": 1, "missing": 1}},
         "frames_decoded": 24,

@@ -279,7 +279,7 @@ def edit(root: Path, file: str, old: str, new: str) -> None:
     code.imported.cache_clear()
 
 
-KEPT = "deepfake/filter.py\n    outs:\n      - data/kept.parquet"
+KEPT = "deepfake/videos.py\n    outs:\n      - data/kept.parquet"
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,11 @@ KEPT = "deepfake/filter.py\n    outs:\n      - data/kept.parquet"
             "deepfake/filter.py",
             "",
             "from deepfake import split",
-            ["filter: deps: no deepfake/split.py", "train: deps: no deepfake/split.py"],
+            [
+                "filter: deps: no deepfake/split.py",
+                "train: deps: no deepfake/split.py",
+                "train: deps: no deepfake/videos.py",
+            ],
         ),
         (
             "deepfake/split.py",

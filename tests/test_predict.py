@@ -19,6 +19,7 @@ from deepfake.base import tables
 from deepfake.bundle import Bundle, architecture
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepare
+from deepfake.videos import read
 from stages.evaluate import predict as scores_of_stages
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
@@ -129,7 +130,7 @@ def test_evaluate_writes_what_predict_says(inside):
     whole = detector()
     whole.save(inside / "models/detector")
     import_module("stages.evaluate").run()
-    written = tables.read(inside / "reports/predictions.csv").drop_duplicates("video_id").set_index("video_id")
+    written = read(inside / "reports/predictions.csv").drop_duplicates("video_id").set_index("video_id")
     assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
     for name, row in written.iterrows():
         said = predict(Path("videos", name), bundle.load(inside / "models/detector"))

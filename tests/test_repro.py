@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deepfake.base import tables
+from deepfake.videos import read
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["demo", "extract", "detect", "filter", "split", "augment", "train", "evaluate"]
@@ -89,8 +89,8 @@ def test_the_pipeline_makes_everything_once_and_then_only_what_changed(project):
     assert ran(said) == STAGES
     assert "demo: 24 videos, half of them fake -> data/demo/videos" in said
     assert "extract: 24 videos, 24 made anew, 0 broken -> data/frames" in said
-    predictions = tables.read(project / "reports/predictions.csv")
-    splits = tables.read(project / "data/splits.csv")
+    predictions = read(project / "reports/predictions.csv")
+    splits = read(project / "data/splits.csv")
     assert set(predictions["video_id"]) == set(splits["video_id"][splits["split"] == "test"])
     metrics = json.loads((project / "reports/metrics.json").read_text())
     assert metrics["coverage"]["expected"] == metrics["video"]["count"] == predictions["video_id"].nunique()

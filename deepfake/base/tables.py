@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,19 @@ from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
 
 DIGITS = 6  # of every float written: a rerun is byte-equal, a diff is readable
-TEXT = (  # columns that are never numbers: the id 000 stays one
-    *("video_id", "path", "identities", "method", "source", "dataset", "group", "split"),
-    *("status", "reason", "codec", "pix_fmt", "sha256"),
-)
-USABLE = ("ok", "truncated")  # the statuses of a video that gave frames; the rest say why it gave none
 
 
-def read(path: Path) -> pd.DataFrame:
-    """The table of a .csv or .parquet file; a text is never NaN. Raises UserError where there is none."""
+def read(path: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The table of a .csv or .parquet file; `texts` are columns of text, "" where a .csv has nothing.
+
+    Raises UserError where there is none.
+    """
     if not path.is_file():
         raise UserError(f"no table {path}", "run the stage that writes it: dvc repro")
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
-    texts = [name for name in TEXT if name in table]
-    return table.assign(**{name: table[name].fillna("") for name in texts})
+    table = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+    return table.assign(**{name: table[name].fillna("") for name in texts if name in table})
 
 
 def write(path: Path, table: pd.DataFrame) -> None:

@@ -1,0 +1,18 @@
+"""videos: the tables with a row for each video: which of their columns are text, and what a video's status means."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake.base import tables
+
+TEXT = (  # columns that are never numbers: the id 000 stays one
+    *("video_id", "path", "identities", "method", "source", "dataset", "group", "split"),
+    *("status", "reason", "codec", "pix_fmt", "sha256"),
+)
+USABLE = ("ok", "truncated")  # the statuses of a video that gave frames; the rest say why it gave none
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The table of a file; a text is never NaN, nor a number. Raises UserError where there is none."""
+    return tables.read(path, TEXT)
