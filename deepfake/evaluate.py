@@ -18,7 +18,6 @@ from sklearn.metrics import (
     precision_recall_curve,
     precision_score,
     recall_score,
-    roc_auc_score,
     roc_curve,
 )
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -26,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deepfake.base.params import Params
+from deepfake.statistics import auc, auc_interval
 
 METADATA = ("bitrate", "duration", "fps", "width", "height", "frames")  # what a file says without being looked at
 BASELINES = {"metadata": METADATA, "frame_difference": ("difference",), "sharpness": ("sharpness",)}
@@ -88,30 +88,10 @@ def of_videos(scored: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def auc(label: "pd.Series[int]", score: "pd.Series[float]") -> float | None:
-    """Area under the ROC curve; None where a class is missing, or a score."""
-    return float(roc_auc_score(label, score)) if label.nunique() == 2 and score.notna().all() else None
-
-
 def interval(scored: pd.DataFrame, p: EvaluateParams) -> dict[str, float] | None:
-    """The 95 % interval of the AUC by percentiles over resampled groups; None where a class is of fewer than two.
-
-    People are drawn, not videos: those of one person stand and fall together.
-    Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993; the AUC as a share of ordered pairs.
-    """
-    reals, fakes = (scored[scored["label"] == label] for label in (0, 1))
-    if min(reals["group"].nunique(), fakes["group"].nunique()) < 2:
-        return None
-    names, group = np.unique(scored["group"], return_inverse=True)
-    rng = np.random.default_rng(p.seed)
-    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), p.resamples)  # (R, groups)
-    label, score = scored["label"].to_numpy(), scored["score"].to_numpy()
-    real, fake = (times[:, group[label == value]].astype(float) for value in (0, 1))  # (R, videos): how often each
-    gap = score[label == 1][:, None] - score[label == 0]  # (fakes, reals)
-    ordered = ((fake @ (np.sign(gap) / 2 + 0.5)) * real).sum(1)
-    pairs = fake.sum(1) * real.sum(1)
-    low, high = np.percentile(ordered[pairs > 0] / pairs[pairs > 0], (2.5, 97.5))
-    return {"low": float(low), "high": float(high)}
+    """The 95 % interval of the AUC over resampled people; None where a class is of fewer than two."""
+    ends = auc_interval(scored["label"], scored["score"], scored["group"], seed=p.seed, resamples=p.resamples)
+    return {"low": ends[0], "high": ends[1]} if ends else None
 
 
 def of_members(aucs: dict[str, float | None]) -> dict[str, float | None]:
