@@ -103,13 +103,17 @@ def clips(splits: "pd.DataFrame", kept: "pd.DataFrame", p: AugmentParams) -> "pd
 def todo(clips: "pd.DataFrame", faces: Path) -> list[Item]:
     """The work on the altered clips, as items of the store."""
     original = {(row.video_id, row.track): row.positions for row in clips[clips["copy"] == 0].itertuples()}
+    altered = clips[clips["copy"] > 0].rename(columns={"copy": "number"})
     return [
         Item(
             row.file.removeprefix("clips/"),
             (faces / f"{row.video_id}/{row.track}.mkv",),
-            {"positions": list(map(int, original[row.video_id, row.track])), "seed": crc32(row.file.encode())},
+            {
+                "positions": list(map(int, original[row.video_id, row.track])),
+                "seed": crc32(f"{row.source}/{row.number}".encode()),  # a fake's is its real's: the draw tells nothing
+            },
         )
-        for row in clips[clips["copy"] > 0].itertuples()
+        for row in altered.itertuples()
     ]
 
 

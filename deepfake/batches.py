@@ -31,9 +31,8 @@ class Draw(NamedTuple):
 class Tracks:
     """Clips in memory maps, with what is said of them."""
 
-    table: (
-        pd.DataFrame
-    )  # video_id, label, group, source, split, copy of each clip; blend: a seed, where it is of a pair
+    # video_id, track, label, group, source, split, copy of each clip; blend: a seed, where it is of a pair
+    table: pd.DataFrame
     files: list[Path]  # (T, side, side, 3) uint8 RGB, .npy
 
     def __getitem__(self, index: int) -> Images:
@@ -58,14 +57,14 @@ def with_blends(reals: Tracks, seed: int) -> Tracks:
 class Sequences(Dataset[list[tuple[Images, float]]]):
     """Random sequences of the clips, as the sampler draws them; some flipped, all their frames alike."""
 
-    def __init__(self, tracks: Tracks, frames: int, flip: float = 0.0) -> None:
-        self.tracks, self.frames, self.flip = tracks, frames, flip
+    def __init__(self, tracks: Tracks, frames: int, sampling: str, flip: float = 0.0) -> None:
+        self.tracks, self.frames, self.sampling, self.flip = tracks, frames, sampling, flip
         self.labels = tracks.table["label"].to_numpy(np.float32)
 
     def __getitem__(self, draw: Draw) -> list[tuple[Images, float]]:
         rng = np.random.default_rng(draw.seed)
         faces = self.tracks[draw.clip]
-        faces = faces[drawn(len(faces), self.frames, rng)]
+        faces = faces[drawn(len(faces), self.frames, self.sampling, rng)]
         if rng.random() < self.flip:
             faces = faces[:, :, ::-1]
         return list(zip(pair(faces, rng), (0.0, 1.0), strict=True)) if draw.blend else [(faces, self.labels[draw.clip])]
@@ -99,7 +98,11 @@ class Batches(Sampler[list[Draw]]):
         self.draws, self.pairs, self.seed, self.self_blend = draws, pairs, seed, self_blend
         self.rank, self.ranks, self.epoch = rank, ranks, 0
         self.labels = table["label"].to_numpy()
-        self.ties = [table[name].to_numpy() for name in ("source", "group")]  # the nearest first
+        # the nearest first: of one source, altered by one draw as those of one copy are
+        self.ties = [
+            pd.factorize(pd.MultiIndex.from_frame(table[names]))[0]
+            for names in (["source", "copy"], ["source"], ["group", "copy"], ["group"])
+        ]
         self.units = draws * int(np.bincount(self.labels).max() if pairs else len(table))  # pairs, or clips
         self.share = min(batch_size // (2 if pairs else 1), self.units) // ranks  # of a rank in a batch
         if not self.share:
@@ -138,7 +141,10 @@ class Batches(Sampler[list[Draw]]):
         return np.concatenate([rng.permutation(clips) for _ in range(self.draws)])
 
     def _paired(self, rng: np.random.Generator) -> Indices:
-        """(N, 2): each clip of the larger class, beside one of the other: of its source, its group, or any."""
+        """(N, 2): each clip of the larger class, beside one of the other: of its source, its group, or any.
+
+        Of those the one of the same copy comes first: augment alters it by the same draw, which then tells nothing.
+        """
         fewer = int((self.labels == 1).sum() < (self.labels == 0).sum())
         few = np.flatnonzero(self.labels == fewer)
         many = np.flatnonzero(self.labels != fewer)

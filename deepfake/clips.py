@@ -46,6 +46,20 @@ def resized(images: Images, side: int | None) -> Images:
     return np.stack([np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8) for image in images])
 
 
+def sequences(count: int, frames: int, sampling: str) -> list[list[int]]:
+    """All `count` frames of a track as sequences of at most `frames`: "spread" or "contiguous"."""
+    return interleaved(count, frames) if sampling == "spread" else contiguous(count, frames)
+
+
+def contiguous(count: int, frames: int) -> list[list[int]]:
+    """Stretches of `frames` frames that follow on each other; the last one reaches back, so that it is as long.
+
+    Of 7 frames in sequences of 3:  [0, 1, 2], [3, 4, 5], [4, 5, 6].
+    """
+    starts = [min(start, max(0, count - frames)) for start in range(0, count, frames)]
+    return [list(range(start, min(count, start + frames))) for start in starts]
+
+
 def interleaved(count: int, frames: int) -> list[list[int]]:
     """All `count` frames of a track as sequences of at most `frames`, each spread over the whole of it.
 
@@ -55,13 +69,17 @@ def interleaved(count: int, frames: int) -> list[list[int]]:
     return [list(range(start, count, step)) for start in range(step)]
 
 
-def drawn(count: int, frames: int, rng: np.random.Generator) -> list[int]:
-    """One random frame from each of `frames` equal stretches of a track; all of them where it has no more.
+def drawn(count: int, frames: int, sampling: str, rng: np.random.Generator) -> list[int]:
+    """A random sequence of a track's frames; all of them where it has no more.
 
+    spread: one frame from each of `frames` equal stretches. contiguous: one stretch.
     Source: Wang et al., "Temporal segment networks", ECCV 2016.
     """
     if count <= frames:
         return list(range(count))
+    if sampling == "contiguous":
+        start = int(rng.integers(count - frames + 1))
+        return list(range(start, start + frames))
     edges = np.linspace(0, count, frames + 1)
     low, high = np.ceil(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
     return [int(i) for i in rng.integers(low, high)]

@@ -1,6 +1,7 @@
 """learner: one step of learning: loss, optimiser, schedule, and the validation of an epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import lightning
@@ -8,29 +9,42 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, model_validator
-from sklearn.metrics import roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from torch import Tensor
 from torch import distributed as dist
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 from torch.utils.data import DataLoader
+from torchvision.ops import sigmoid_focal_loss
 
+from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.batches import Batches, Sequences, Tracks
-from deepfake.bundle import forward
-from deepfake.clips import interleaved
+from deepfake.clips import sequences
 from deepfake.devices import loading
+from deepfake.inference import logits_of
 from deepfake.models.network import Network, to_clips
-from deepfake.scores import Floats, bce, video_score
-from deepfake.video import Images
+from deepfake.resume import generators, set_generators
+from deepfake.scores import THRESHOLD, Floats
 
 MOMENTUM = 0.9  # of SGD
+NORM_BATCHES = 16  # of train, from which batch norm's statistics are taken before a validation
 
 
 class Learning(Params):
     """How a network learns."""
 
-    tracks: Literal["max", "mean"]  # how its tracks make a video's score: one forged face does, or all count
+    sampling: Literal["spread", "contiguous"]  # the frames of a sequence: over the whole track, or one after the other
     epochs: int = Field(gt=0)
     draws: int = Field(gt=0)  # sequences drawn from each clip in an epoch
     batch_size: int = Field(gt=1)  # over all devices
@@ -53,7 +67,8 @@ class Learning(Params):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     compile: bool  # the encoder, by torch.compile
     ema: float = Field(ge=0, lt=1)  # of the weights that are validated and kept: what a step leaves of their average
-    patience: int = Field(gt=0)  # epochs without a better validation loss, after which it stops
+    best: Literal["loss", "auc", "accuracy"]  # of validation: which epoch is kept, and what patience waits for
+    patience: int = Field(gt=0)  # epochs without a better one, after which it stops
     shuffle_labels: bool  # a check: what is learnt from labels without meaning must score .5
     seed: int = Field(ge=0)
     seeds: int = Field(gt=0)  # networks trained one after the other, from seed on; more than one make an ensemble
@@ -76,13 +91,13 @@ class Learner(lightning.LightningModule):
         self.frames, self.self_blend = frames, self_blend
         fakes = float(train.table["label"].mean())
         self.weight = (1 - fakes) / fakes if p.balance == "weights" else 1.0
-        self.logits: dict[int, list[float]] = {}  # of each clip of validation so far
+        self.logits: dict[int, list[float]] = {}  # of the sequences of each clip of validation so far
         self.losses: list[Tensor] = []  # of the epoch's steps so far
         self.plateau: ReduceLROnPlateau | None = None
         self.state: dict[str, Any] | None = None  # of a training that is gone on with
 
     def train_dataloader(self) -> Any:
-        sequences = Sequences(self.train_tracks, self.frames, self.p.flip)
+        drawn = Sequences(self.train_tracks, self.frames, self.p.sampling, self.p.flip)
         batches = Batches(
             self.train_tracks.table,
             batch_size=self.p.batch_size,
@@ -93,7 +108,8 @@ class Learner(lightning.LightningModule):
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
         )
-        return DataLoader(sequences, batch_sampler=batches, collate_fn=sequences.collate, **loading())
+        batches.set_epoch(self.current_epoch)
+        return DataLoader(drawn, batch_sampler=batches, collate_fn=drawn.collate, **loading())
 
     def val_dataloader(self) -> Any:
         mine = range(self.trainer.global_rank, len(self.val_tracks.files), self.trainer.world_size)
@@ -101,10 +117,10 @@ class Learner(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         if self.state is not None:
-            torch.set_rng_state(self.state["rng"])
+            set_generators(self.state["generators"], self.trainer.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["rng"] = torch.get_rng_state()
+        checkpoint["generators"] = generators()
         checkpoint["plateau"] = self.plateau and self.plateau.state_dict()
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
@@ -122,8 +138,11 @@ class Learner(lightning.LightningModule):
         if self.plateau is not None:
             self.plateau.step(self.trainer.callback_metrics["val/loss"])
 
+    def on_validation_epoch_start(self) -> None:
+        refresh_norms(self.network, islice(self.train_dataloader(), NORM_BATCHES))
+
     def validation_step(self, index: int, _: int) -> None:
-        self.logits[int(index)] = clip_logits(self.network, self.val_tracks[int(index)], self.frames)
+        self.logits[int(index)] = clip_logits(self.network, self.val_tracks, int(index), self.frames, self.p.sampling)
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.world_size > 1:
@@ -131,10 +150,9 @@ class Learner(lightning.LightningModule):
             dist.all_gather_object(everyones, self.logits)
             self.logits = {index: logits for some in everyones for index, logits in some.items()}
         logits = [self.logits[index] for index in sorted(self.logits)]
-        labels, scores = video_scores(self.val_tracks.table, logits, self.p.tracks)
         self.logits = {}
-        found = {"val/loss": bce(labels, scores), "val/auc": float(roc_auc_score(labels, scores))}
-        self.log_dict(found, prog_bar=True, sync_dist=True)
+        found = validated(*video_scores(self.val_tracks.table, logits))
+        self.log_dict({f"val/{name}": value for name, value in found.items()}, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         weights = [weight for weight in self.parameters() if weight.requires_grad]
@@ -144,9 +162,9 @@ class Learner(lightning.LightningModule):
             if self.state is not None:
                 self.plateau.load_state_dict(self.state["plateau"])
             return optimizer
-        steps = float(self.trainer.estimated_stepping_batches) / int(self.trainer.max_epochs or 1)  # of an epoch
-        rate = LambdaLR(optimizer, lambda step: factor(step / steps, self.p, 1 / steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+        steps = int(self.trainer.estimated_stepping_batches) // int(self.trainer.max_epochs or 1)  # of an epoch
+        rates = schedule(optimizer, self.p, max(1, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
 
 def loss_of(logits: Tensor, labels: Tensor, p: Learning, weight: float) -> Tensor:
@@ -155,12 +173,11 @@ def loss_of(logits: Tensor, labels: Tensor, p: Learning, weight: float) -> Tenso
     Source: focal loss, Lin et al., ICCV 2017; label smoothing, Szegedy et al., CVPR 2016.
     """
     soft = labels * (1 - p.smoothing) + p.smoothing / 2
-    counts = torch.tensor(weight, device=logits.device)
-    losses = functional.binary_cross_entropy_with_logits(logits, soft, pos_weight=counts, reduction="none")
     if p.loss == "focal":
-        wrong = torch.sigmoid(torch.where(labels > 0.5, -logits, logits))  # P of the other class
-        losses = wrong**p.gamma * losses
-    return losses.mean()
+        losses: Tensor = sigmoid_focal_loss(logits, soft, alpha=-1, gamma=p.gamma)
+        return (losses * torch.where(labels > 0.5, weight, 1.0)).mean()
+    counts = torch.tensor(weight, device=logits.device)
+    return functional.binary_cross_entropy_with_logits(logits, soft, pos_weight=counts)
 
 
 def optimizer_of(weights: list[torch.nn.Parameter], p: Learning) -> torch.optim.Optimizer:
@@ -171,26 +188,68 @@ def optimizer_of(weights: list[torch.nn.Parameter], p: Learning) -> torch.optim.
     return adam(weights, lr=p.learning_rate, weight_decay=p.weight_decay)
 
 
-def factor(epoch: float, p: Learning, step: float = 0.0) -> float:
-    """What the rate is multiplied by at a time in epochs; the first step of a warm-up, `step` long, is not lost.
+def schedule(optimizer: torch.optim.Optimizer, p: Learning, steps: int) -> LRScheduler:
+    """The rate over the steps of training, `steps` in an epoch; the first step of a warm-up is not lost.
 
     Source: cosine, Loshchilov and Hutter, ICLR 2017; warm-up, Goyal et al., arXiv 1706.02677, 2017.
     """
-    if epoch < p.warmup:
-        return (epoch + step) / p.warmup
-    if p.schedule == "cosine":
-        done = min(1.0, (epoch - p.warmup) / max(1e-9, p.epochs - p.warmup))
-        return float(0.5 * (1 + np.cos(np.pi * done)))
-    return float(p.decay ** int((epoch + 1e-6) // p.decay_every)) if p.schedule == "step" else 1.0
+    rates: dict[str, Callable[[], LRScheduler]] = {
+        "step": lambda: StepLR(optimizer, p.decay_every * steps, p.decay),
+        "cosine": lambda: CosineAnnealingLR(optimizer, max(1, (p.epochs - p.warmup) * steps)),
+        "constant": lambda: ConstantLR(optimizer, 1.0),
+    }
+    if not p.warmup:
+        return rates[p.schedule]()
+    rise = LinearLR(optimizer, 1 / (p.warmup * steps), total_iters=p.warmup * steps - 1)
+    return SequentialLR(optimizer, [rise, rates[p.schedule]()], [p.warmup * steps])
 
 
-def clip_logits(network: Network, faces: Images, frames: int) -> list[float]:
+@torch.no_grad()
+def refresh_norms(network: Network, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+    """Take batch norm's statistics anew from batches of train, but for what is frozen; eval mode is left on.
+
+    While the weights move, and where they are averages, the running statistics are those of other weights: all logits
+    are shifted together, which an AUC does not show, and a loss and a threshold do.
+    Source: Izmailov et al., "Averaging weights leads to wider optima", UAI 2018.
+    """
+    norms = [module for module in network.train().modules() if isinstance(module, _BatchNorm) and module.training]
+    network.eval()
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+        norm.train()
+    for faces, mask, _ in batches:
+        network(to_clips(faces.to(network.mean.device)), mask.to(network.mean.device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        if dist.is_available() and dist.is_initialized():  # each rank saw batches of its own; the first one's are kept
+            for statistics in norm.buffers():
+                dist.broadcast(statistics, 0)
+    network.eval()
+
+
+def clip_logits(network: Network, tracks: Tracks, index: int, frames: int, sampling: str) -> list[float]:
     """The logits of all sequences of a clip."""
-    return forward(network, [faces[some] for some in interleaved(len(faces), frames)], frames)
+    faces = tracks[index]
+    return logits_of(network, faces, sequences(len(faces), frames, sampling), frames, faces.shape[1])
 
 
-def video_scores(table: pd.DataFrame, logits: Sequence[Sequence[float]], tracks: str) -> tuple[Floats, Floats]:
-    """Labels and P(fake) of the videos of the table, from the logits of its clips."""
-    by_video = pd.DataFrame({"label": table["label"], "logits": pd.Series(list(logits))}).groupby(table["video_id"])
-    scores = by_video["logits"].agg(lambda some: video_score(list(some), tracks))
-    return by_video["label"].first().to_numpy(float), scores.to_numpy(float)
+def video_scores(table: pd.DataFrame, logits: Sequence[Sequence[float]]) -> tuple[Floats, Floats]:
+    """Labels and P(fake) of the videos of the table, from the logits of its clips: uncalibrated, of their mean."""
+    rows = pd.DataFrame({"video_id": table["video_id"], "label": table["label"], "logits": pd.Series(list(logits))})
+    videos = rows.explode("logits").groupby("video_id").agg({"label": "first", "logits": "mean"})
+    return videos["label"].to_numpy(float), expit(videos["logits"].to_numpy(float))
+
+
+def validated(labels: Floats, scores: Floats) -> dict[str, float]:
+    """What is chosen by: loss, AUC and accuracy of P(fake). Raises UserError where that is no number."""
+    if not np.isfinite(scores).all():
+        raise UserError("the training diverged: validation gives no number", "lower train.learning_rate")
+    return {
+        "loss": float(log_loss(labels, scores, labels=[0, 1])),
+        "auc": float(roc_auc_score(labels, scores)),
+        "accuracy": float(balanced_accuracy_score(labels, scores >= THRESHOLD)),
+    }

@@ -9,9 +9,9 @@ import pandas as pd
 
 from deepfake import detect, extract, video
 from deepfake.base.tables import DIGITS
-from deepfake.bundle import Detector
 from deepfake.filter import FilterParams, judge
-from deepfake.scores import track_score
+from deepfake.inference import Detector
+from deepfake.scores import THRESHOLD
 from deepfake.video import Images
 from deepfake.videos import USABLE
 
@@ -34,8 +34,8 @@ class Prediction:
     path: str
     status: str  # ok, truncated, decode_error, no_video, missing, no_face or too_few_faces
     reason: str
-    score: float | None  # P(fake)
-    verdict: str | None  # "fake" or "real" by the threshold
+    score: float | None  # P(fake), calibrated
+    verdict: str | None  # "fake" or "real" by the threshold; "inconclusive" of a detector that learnt nothing
     threshold: float
     tracks: tuple[Track, ...]
 
@@ -84,12 +84,15 @@ def predict(path: Path, detector: Detector) -> Prediction:
     prepared = prepare(path, detector)
     about = (str(path), prepared.status, prepared.reason)
     if not prepared.images:
-        return Prediction(*about, None, None, detector.threshold, ())
+        return Prediction(*about, None, None, THRESHOLD, ())
     good = prepared.faces[prepared.faces["reason"] == ""].groupby("track")["time"]
-    logits = {track: detector.logits(images) for track, images in prepared.images.items()}
+    scored = {track: detector.track(images) for track, images in prepared.images.items()}
     tracks = tuple(
-        Track(track, round(track_score(some), DIGITS), len(prepared.images[track]), float(t.min()), float(t.max()))
-        for (track, some), (_, t) in zip(logits.items(), good, strict=True)
+        Track(track, round(detector.score([one]), DIGITS), one.faces, float(t.min()), float(t.max()))
+        for (track, one), (_, t) in zip(scored.items(), good, strict=True)
     )
-    score = round(detector.score(list(logits.values())), DIGITS)
-    return Prediction(*about, score, detector.verdict(score), detector.threshold, tracks)
+    score = round(detector.score(list(scored.values())), DIGITS)
+    if detector.untrained:
+        reason = f"this detector did not learn to tell fakes: {detector.untrained}"
+        return Prediction(str(path), prepared.status, reason, score, "inconclusive", THRESHOLD, tracks)
+    return Prediction(*about, score, detector.verdict(score), THRESHOLD, tracks)

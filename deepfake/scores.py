@@ -1,37 +1,70 @@
-"""scores: from the logits of sequences to P(fake) of a track and of a video, and the threshold between the verdicts."""
+"""scores: from the logits of a video's tracks to P(fake): tracks put together by their evidence, and calibrated."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.metrics import roc_curve
+from pydantic import Field
+from scipy.special import expit
+
+from deepfake.base.params import Params
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Together = Literal["evidence", "mean", "max"]
+
+THRESHOLD = 0.5  # on the calibrated P(fake): where real and fake are equally likely
 
 
-def track_score(logits: Sequence[float]) -> float:
-    """P(fake) of a track from the logits of its sequences: of their mean."""
-    return float(1 / (1 + np.exp(-np.mean(logits))))
+@dataclass(frozen=True)
+class TrackScore:
+    """What a network says of one face through a video."""
+
+    logits: tuple[float, ...]  # of its sequences, above 0 = fake
+    faces: int  # that were looked at: the weight of the track
+
+    @property
+    def logit(self) -> float:
+        """The mean over its sequences."""
+        return float(np.mean(self.logits))
 
 
-def video_score(tracks: Sequence[Sequence[float]], how: str) -> float:
-    """P(fake) of a video from its tracks' logits: the "max" of the tracks, for one forged face does, or the "mean"."""
-    scores = [track_score(logits) for logits in tracks]
-    return max(scores) if how == "max" else float(np.mean(scores))
+class Scoring(Params):
+    """From tracks to P(fake), as validation chose it; a real and a fake are taken for equally likely beforehand."""
+
+    tracks: Together  # how the tracks of a video are put together: see `together`
+    slope: float = Field(default=1.0, gt=0)  # of the calibrator: slope * logit + intercept is the log of the odds
+    intercept: float = 0.0
+
+    def log_odds(self, tracks: Sequence[TrackScore]) -> float:
+        """The log of the likelihood ratio of fake against real, natural logarithm."""
+        logits = np.array([track.logit for track in tracks])
+        faces = np.array([track.faces for track in tracks], float)
+        calibrated = self.slope * logits + self.intercept
+        return float(together(calibrated, faces, np.zeros(len(tracks), int), self.tracks)[0])
+
+    def score(self, tracks: Sequence[TrackScore]) -> float:
+        """P(fake) of a video."""
+        return float(expit(self.log_odds(tracks)))
 
 
-def bce(labels: Floats, scores: Floats) -> float:
-    """Binary cross-entropy of P(fake)."""
-    right = np.clip(np.where(labels == 1, scores, 1 - scores), 1e-7, 1)
-    return float(-np.log(right).mean())
+def together(logits: Floats, weights: Floats, videos: "np.ndarray[Any, np.dtype[np.int64]]", how: str) -> Floats:
+    """The logits of videos (V,), from those of their tracks (N,), the tracks' weights and their videos, 0, 0, 1, ...
 
-
-def threshold_of(labels: Floats, scores: Floats) -> float:
-    """The threshold of the best balanced accuracy, in the middle of the gap it lies in.
-
-    Source: Youden, "Index for rating diagnostic tests", Cancer 1950.
+    `mean`: their mean by weight: all that is seen counts. `max`: the loudest alone. `evidence`: the log of their mean
+    odds by weight, which is the likelihood ratio of "one of the tracks is forged", each as likely as its weight: one
+    forged face among real ones is heard, a glimpse of something that only looks forged is not.
     """
-    false, true, thresholds = roc_curve(labels, scores, drop_intermediate=False)
-    best = int((true - false)[1:].argmax()) + 1  # the first one is infinite
-    below = scores[scores < thresholds[best]]
-    return float((thresholds[best] + below.max()) / 2) if len(below) else float(thresholds[best])
+    share = weights / np.bincount(videos, weights)[videos]
+    if how == "mean":
+        return np.asarray(np.bincount(videos, share * logits), float)
+    loudest = np.full(videos[-1] + 1, -np.inf)
+    np.maximum.at(loudest, videos, logits)
+    if how == "max":
+        return loudest
+    return np.asarray(loudest + np.log(np.bincount(videos, share * np.exp(logits - loudest[videos]))))
+
+
+def verdict(score: float) -> str:
+    """ "fake" from the threshold on, else "real"."""
+    return "fake" if score >= THRESHOLD else "real"

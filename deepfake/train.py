@@ -1,8 +1,5 @@
-"""train: a network from clips, by Lightning; the best epoch and the threshold are chosen on validation only."""
+"""train: a network from clips, by Lightning; validation chooses the epoch, and what is validated is what is kept."""
 
-import hashlib
-import json
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +8,16 @@ from typing import Any
 import lightning
 import numpy as np
 import pandas as pd
-import torch
 from dvclive.lightning import DVCLiveLogger
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
+from deepfake import resume
 from deepfake.base import code, items
 from deepfake.base.errors import UserError
+from deepfake.base.tables import DIGITS
 from deepfake.batches import Tracks, with_blends
-from deepfake.bundle import device, validated
 from deepfake.devices import is_first, keep_memory, quiet, trained_on
+from deepfake.inference import device
 from deepfake.learner import Learner, Learning, clip_logits
 from deepfake.models.network import Architecture, Network
 from deepfake.models.weights import freeze
@@ -32,19 +30,20 @@ class TrainParams(Architecture, Learning):
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network of its best epoch, the threshold on P(fake), and how both did on validation."""
+class Learnt:
+    """A network of its best epoch, and what it says of validation."""
 
     network: Network
-    threshold: float
-    validation: dict[str, Any]
+    epoch: int
+    validation: pd.DataFrame  # a row a sequence: video_id, label, group, track, sequence, logit, faces (of its track)
 
 
-def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float = 0.0) -> list[Trained]:
+def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float = 0.0) -> list[Learnt]:
     """Train a network for each seed. The same seed gives the same weights on the same machine.
 
     The curves of every epoch go to the folder `curves`, those of further seeds to folders in it. A training that was
-    killed goes on after its last whole epoch, where code, params, data and libraries are what they were.
+    killed goes on after its last whole epoch, and one that was done is not done again, where code, params, data and
+    libraries are what they were.
     """
     if self_blend == 1 or not train.table["label"].any():
         train, val = train.where(train.table["label"] == 0), val.where(val.table["label"] == 0)
@@ -55,15 +54,12 @@ def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: fl
         train, val = shuffled(train, p.seed), shuffled(val, p.seed + 1)
     check(train, val, p, self_blend)
     keep_memory()
-    trained, states = [], []
+    learnt = []
     for number in range(p.seeds):
         one = p.model_copy(update={"seed": p.seed + number})
-        states.append(state_of(train, val, one, self_blend))
-        trained.append(_fit(train, val, one, curves / f"seed_{one.seed}" if number else curves, self_blend, states[-1]))
-    if is_first():
-        for state in states:
-            shutil.rmtree(state)
-    return trained
+        with resume.state(shape_of(train, val, one, self_blend)) as state:
+            learnt.append(_fit(train, val, one, curves / f"seed_{one.seed}" if number else curves, self_blend, state))
+    return learnt
 
 
 def check(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> None:
@@ -77,26 +73,41 @@ def check(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> None
                 raise UserError(f"{name} has no {kind} video", "more videos, or another split.seed, will give it one")
 
 
-def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float, state: Path) -> Trained:
-    """Train one network; `state` is the folder of its checkpoints."""
+def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float, state: resume.State) -> Learnt:
+    """Train one network, or take what came of its training."""
     lightning.seed_everything(p.seed, verbose=False)
     network = Network(p)
     freeze(network.encoder, p.trainable)
     if p.compile:
         network.encoder.compile()
     learner = Learner(network, p, train, val, frames=p.frames, self_blend=self_blend)
-    last, done = state / "last.ckpt", state / "done"
-    if last.is_file():
-        learner.state = torch.load(last, weights_only=True)
-        restore(learner.state["curves"], curves)
+    if (done := resume.read(state.done)) is None:
+        _learn(learner, p, curves, state)
+        done = resume.read(state.done)
+        assert done is not None  # it was written just now
+    else:
+        print("train: this very training was done before: its networks are taken", file=sys.stderr)
+        resume.restore(done["curves"], curves)
+    learner.load_state_dict(done["state_dict"])
+    validation = validation_of(network.to(device()).eval(), val, p)
+    return Learnt(network.cpu(), int(done["epoch"]), validation)
+
+
+def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) -> None:
+    """Train, from the beginning or from the last whole epoch, until the state is done."""
+    learner.state = resume.read(state.last)
+    if learner.state is not None:
+        resume.restore(learner.state["curves"], curves)
         print(f"train: goes on after epoch {learner.state['epoch']}", file=sys.stderr)
-    best = ModelCheckpoint(state, "best", monitor="val/loss", save_weights_only=True, enable_version_counter=False)
-    callbacks: list[Callback] = [best, EarlyStopping("val/loss", patience=p.patience)]
+    monitor, mode = f"val/{p.best}", "min" if p.best == "loss" else "max"
+    # whole checkpoints: of one of the weights alone Lightning leaves out the average that was validated
+    best = ModelCheckpoint(state.folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+    callbacks: list[Callback] = [best, EarlyStopping(monitor, mode=mode, patience=p.patience)]
     if p.ema:  # Polyak and Juditsky, SIAM J. Control 1992
-        # batch norm's statistics are averages already: averaged again they lag, and the network with them
+        # batch norm's statistics are averages already: they are taken anew for what is validated
         callbacks.append(EMAWeightAveraging(decay=p.ema, use_buffers=False))
-    latest = ModelCheckpoint(state, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks += [Curves(curves), latest]
+    latest = ModelCheckpoint(state.folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks += [resume.Curves(curves), latest]
     with quiet():
         trainer = lightning.Trainer(
             max_epochs=p.epochs,
@@ -114,56 +125,29 @@ def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: f
             log_every_n_steps=1,
             **trained_on(),
         )
-        if not done.is_file():
-            trainer.fit(learner, ckpt_path=last if learner.state else None, weights_only=True)
-            trainer.strategy.barrier()
-            done.touch()
-        chosen = torch.load(state / "best.ckpt", weights_only=True, map_location="cpu")
+        trainer.fit(learner, ckpt_path=state.last if learner.state else None, weights_only=True)
         trainer.strategy.barrier()
-    learner.load_state_dict(chosen["state_dict"])
-    threshold, found = _validated(network.to(device()).eval(), val, p, int(chosen["epoch"]))
-    return Trained(network.cpu(), threshold, found)
+        if is_first():
+            state.finish(curves)
+        trainer.strategy.barrier()
 
 
-def _validated(network: Network, val: Tracks, p: TrainParams, epoch: int) -> tuple[float, dict[str, Any]]:
-    """The threshold, and how the network did on validation."""
-    clips = pd.Series([clip_logits(network, val[index], p.frames) for index in range(len(val.files))])
-    videos = val.table["video_id"]
-    logits = clips.groupby(videos).agg(list).to_dict()
-    threshold, found = validated(val.table.groupby(videos)["label"].first().to_dict(), logits, p.tracks)
-    return threshold, found | {"epoch": epoch}
+def validation_of(network: Network, val: Tracks, p: TrainParams) -> pd.DataFrame:
+    """What the network says of validation: a row a sequence, as calibrate reads it."""
+    rows = []
+    for index, clip in enumerate(val.table[["video_id", "label", "group", "track"]].to_dict("records")):
+        logits = clip_logits(network, val, index, p.frames, p.sampling)
+        clip["faces"] = len(val[index])
+        rows += [clip | {"sequence": number, "logit": round(logit, DIGITS)} for number, logit in enumerate(logits)]
+    return pd.DataFrame(rows)
 
 
-class Curves(Callback):
-    """The curves so far travel with the checkpoint: DVC empties their folder before a stage begins anew."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        names = {path.relative_to(self.folder).as_posix(): path for path in files}
-        checkpoint["curves"] = {name: path.read_text() for name, path in names.items() if not name.startswith("seed_")}
-
-
-def restore(curves: dict[str, str], folder: Path) -> None:
-    """Write the curves of a checkpoint."""
-    for name, text in curves.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def state_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> Path:
-    """Where the checkpoints of a training lie: under a key of all that shapes it, outside of the outs."""
+def shape_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> list[Any]:
+    """All that shapes a training, as JSON: settings, code, libraries, and data by the keys of their files."""
     modules = code.closure(__name__, f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
     data = [[tracks.table.to_json(), list(map(str, tracks.files))] for tracks in (train, val)]
     weights = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
-    shape = [p.model_dump(mode="json"), self_blend, weights, code.meaning(modules), code.versions(modules), data]
-    key = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
-    folder = items.store() / "train" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return [p.model_dump(mode="json"), self_blend, weights, code.meaning(modules), code.versions(modules), data]
 
 
 def shuffled(tracks: Tracks, seed: int) -> Tracks:

@@ -1,12 +1,13 @@
 """evaluate: the trained detector and the test clips in, predictions, metrics and plots out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from deepfake import bundle, evaluate, plots
 from deepfake import clips as sequences
+from deepfake import evaluate, inference, plots
 from deepfake.base import params, tables
 from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
@@ -31,7 +32,7 @@ def run(
     p = params.load("evaluate", evaluate.EvaluateParams)
     dealt = read(splits)
     features = evaluate.baseline_features(read(videos), tables.read(kept), dealt)
-    scored = predict(bundle.load(detector), tables.read(clips), faces, p.seed)
+    scored = predict(inference.load(detector), tables.read(clips), faces, p.seed)
     test = dealt[dealt["split"] == "test"].drop(columns=["split", "source"])
     table = test.merge(scored, on="video_id", how="left").join(evaluate.baseline_scores(features), on="video_id")
     tables.write(predictions, table)
@@ -54,27 +55,32 @@ def run(
     done("evaluate", f"{video['count']} of {figures['coverage']['expected']} test videos scored", report)
 
 
-def predict(detector: bundle.Detector, clips: pd.DataFrame, faces: Path, seed: int) -> pd.DataFrame:
+def predict(detector: inference.Detector, clips: pd.DataFrame, faces: Path, seed: int) -> pd.DataFrame:
     """A row for each sequence of the test clips: its logit, its video's score, also with shuffled frames, and verdict.
 
     An ensemble's members are scored beside it, as member_0, member_1 ...
     """
     test = clips[clips["split"] == "test"].reset_index(drop=True)
     files = sequences.arrays([faces.parent / file for file in test["file"]], test["positions"])
-    members = detector.members if isinstance(detector, bundle.Ensemble) else ()
+    members = detector.members if len(detector.members) > 1 else ()
     rows: list[dict[str, object]] = []
     tracks: list[dict[str, object]] = []
     for (video_id, track), file in zip(test[["video_id", "track"]].itertuples(index=False), files, strict=True):
         images = np.load(file)
-        logits = detector.logits(images)
+        scored = detector.track(images)
         about = {"video_id": video_id, "track": track}
-        rows += [about | {"sequence": number, "logit": logit} for number, logit in enumerate(logits)]
-        shuffled = detector.logits(images, np.random.default_rng([seed, len(tracks)]))
-        single = {f"member_{i}": member.logits(images) for i, member in enumerate(members)}
-        tracks.append(about | {"score": logits, "shuffled": shuffled} | single)
+        rows += [about | {"sequence": number, "logit": logit} for number, logit in enumerate(scored.logits)]
+        shuffled = detector.track(images, shuffling(np.random.default_rng([seed, len(tracks)])))
+        single = {f"member_{i}": replace(scored, logits=tuple(m.logits(images))) for i, m in enumerate(members)}
+        tracks.append(about | {"score": scored, "shuffled": shuffled} | single)
     by_video = pd.DataFrame(tracks).drop(columns="track").groupby("video_id").agg(list).map(detector.score)
     by_video["verdict"] = by_video["score"].round(tables.DIGITS).map(detector.verdict)
     return pd.DataFrame(rows).join(by_video, on="video_id")
+
+
+def shuffling(rng: np.random.Generator) -> inference.Order:
+    """Frames in any order."""
+    return lambda sequence: [int(frame) for frame in rng.permutation(sequence)]
 
 
 def shown(figure: float | None) -> str:

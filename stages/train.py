@@ -1,18 +1,17 @@
-"""train: clips in, a trained detector out."""
+"""train: clips in, trained networks out, and what they say of validation."""
 
 import time
 from pathlib import Path
 
+import pandas as pd
+
+from deepfake import bundle
 from deepfake import clips as sequences
 from deepfake.augment import AugmentParams
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
 from deepfake.batches import Tracks
-from deepfake.bundle import Bundle, ensemble
-from deepfake.detect import DetectParams
 from deepfake.devices import is_first
-from deepfake.extract import ExtractParams
-from deepfake.filter import FilterParams
 from deepfake.models.network import Network, side_of
 from deepfake.models.weights import freeze
 from deepfake.train import TrainParams, fit
@@ -24,18 +23,12 @@ def run(
     altered: In = Path("data/clips"),
     faces: In = Path("data/faces"),
     weights: In = Path("data/weights"),
-    detector: Out = Path("models/detector"),
+    networks: Out = Path("models/networks"),
     curves: Plot = Path("dvclive"),
 ) -> None:
-    """Train the detector; the best epoch and the threshold are chosen on validation, test is not touched."""
+    """Train a network, or several; the best epoch is chosen on validation, test is not touched."""
     p = params.load("train", TrainParams)
-    augment = params.load("augment", AugmentParams)
-    before: dict[str, params.Params] = {
-        "extract": params.load("extract", ExtractParams).policy(),
-        "detect": params.load("detect", DetectParams),
-        "filter": params.load("filter", FilterParams),
-        "augment": augment,
-    }
+    self_blend = params.load("augment", AugmentParams).self_blend
     freeze(Network(p).encoder, p.trainable)  # a wrong name, size or file is said before any work
     p = p.model_copy(update={"side": side_of(p)})
     table = tables.read(clips)
@@ -47,22 +40,20 @@ def run(
             "lower it, or raise extract.frames_per_video",
         )
     files = [
-        (altered if row.copy_ else faces).parent / row.file
-        for row in table.rename(columns={"copy": "copy_"}).itertuples()
+        (altered if number else faces).parent / file for number, file in zip(table["copy"], table["file"], strict=True)
     ]
     tracks = Tracks(table, sequences.arrays(files, table["positions"], p.side))
     train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
     start = time.perf_counter()
-    trained = fit(train, val, p, curves, augment.self_blend)
+    learnt = fit(train, val, p, curves, self_blend)
     if not is_first():
         return
-    sections = {name: section.model_dump(mode="json") for name, section in (before | {"train": p}).items()}
-    bundles = [Bundle(one.network, one.threshold, sections, one.validation) for one in trained]
-    made = bundles[0] if len(bundles) == 1 else ensemble(bundles)
-    made.save(detector)
-    said = " and ".join(f"{one.validation['auc']:.3f} of epoch {one.validation['epoch']}" for one in bundles)
-    took = f"{time.perf_counter() - start:.0f} s"
-    done("train", f"validation AUC {said}, threshold {made.threshold:.3f}, in {took}", detector)
+    trained = [bundle.Trained(one.network.state_dict(), p.model_dump(mode="json"), one.epoch) for one in learnt]
+    validation = pd.concat([one.validation.assign(member=number) for number, one in enumerate(learnt)])
+    bundle.save_networks(networks, trained, validation)
+    epochs = " and ".join(f"epoch {one.epoch}" for one in learnt)
+    number = f"{len(learnt)} network{'s' * (len(learnt) > 1)}"
+    done("train", f"{number}, of {epochs}, in {time.perf_counter() - start:.0f} s", networks)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import av
 import numpy as np
@@ -34,6 +36,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def saved_detector() -> Callable[..., Path]:
+    """A function that writes a detector of networks: see `_saved_detector`."""
+    return _saved_detector
 
 
 @pytest.fixture
@@ -88,6 +96,32 @@ def odd(heads: list[Images], tmp_path_factory: pytest.TempPathFactory) -> Callab
         return path if (path := folder / f"{kind}.mp4").exists() else _odd(kind, path, heads[0])
 
     return make
+
+
+def _saved_detector(
+    folder: Path,
+    members: list[tuple[Any, dict[str, Any]]],
+    params: dict[str, dict[str, Any]],
+    *,
+    validation: Any = None,
+    **scoring: Any,
+) -> Path:
+    """Networks and their settings as a detector in a folder; it is sure that it learnt something."""
+    import pandas as pd
+
+    from deepfake import bundle
+    from deepfake.scores import Scoring
+
+    if validation is None:
+        about = {"label": [0, 1], "group": ["a", "b"], "track": 0, "sequence": 0, "faces": 4}
+        one = pd.DataFrame({"video_id": ["a", "b"], **about, "logit": [-1.0, 1.0]})
+        validation = pd.concat([one.assign(member=number) for number in range(len(members))])
+    with TemporaryDirectory() as scratch:
+        networks = Path(scratch, "networks")
+        bundle.save_networks(networks, [bundle.Trained(n.state_dict(), s, 0) for n, s in members], validation)
+        sections = {"detect": {"weights": None}} | params
+        bundle.save(folder, networks, sections, Scoring(**({"tracks": "max"} | scoring)), {"auc": 1.0, "untrained": ""})
+    return folder
 
 
 def _film(

@@ -15,9 +15,8 @@ GROUPS = ["a", "a", "b", "b", "c", "c", "c", "d"]  # d has no real of its own
 
 
 def table(labels=LABELS, groups=GROUPS) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"video_id": [f"v{i}" for i in range(len(labels))], "label": labels, "group": groups, "source": groups}
-    )
+    names = [f"v{i}" for i in range(len(labels))]
+    return pd.DataFrame({"video_id": names, "label": labels, "group": groups, "source": groups, "copy": 0, "track": 0})
 
 
 def batches(clips: pd.DataFrame | None = None, **settings) -> Batches:
@@ -58,6 +57,14 @@ def test_a_pair_is_a_real_and_a_fake_of_the_same_group():
         one, mate = (draw.clip for draw in batch)
         assert LABELS[one] != LABELS[mate]
         assert GROUPS[one] in (GROUPS[mate], "d")
+
+
+def test_the_mate_of_a_copy_is_the_same_copy_of_its_source():
+    # augment alters both by one draw: whatever else a pair differs in would tell them apart
+    labels, sources, copies = [0, 0, 1, 1, 1, 1], ["a"] * 4 + ["b", "b"], [0, 1, 0, 1, 0, 1]
+    clips = table(labels, ["g"] * 6).assign(source=sources, copy=copies)
+    for batch in epochs(batches(clips), 10):
+        assert copies[batch[0].clip] == copies[batch[1].clip]
 
 
 def test_a_clip_whose_group_has_no_other_class_is_paired_with_any():
@@ -141,7 +148,7 @@ def test_a_clip_is_drawn_from_by_another_seed_each_time():
 
 
 def test_a_sequence_is_one_random_frame_of_each_stretch_of_its_clip(tracks):
-    sequences = Sequences(tracks, frames=4)
+    sequences = Sequences(tracks, 4, "spread")
     drawn = [sequences[Draw(7, seed)][0] for seed in range(40)]  # 8 frames, 70 to 77
     assert {faces.shape for faces, _ in drawn} == {(4, 4, 4, 3)}
     assert {label for _, label in drawn} == {1.0}
@@ -152,13 +159,13 @@ def test_a_sequence_is_one_random_frame_of_each_stretch_of_its_clip(tracks):
 
 
 def test_a_short_clip_is_taken_whole(tracks):
-    ((faces, label),) = Sequences(tracks, frames=4)[Draw(2, 0)]
+    ((faces, label),) = Sequences(tracks, 4, "spread")[Draw(2, 0)]
     assert faces[:, 0, 0, 0].tolist() == [20, 21, 22]
     assert label == 0.0
 
 
 def test_a_batch_is_padded_and_says_where(tracks):
-    sequences = Sequences(tracks, frames=3)
+    sequences = Sequences(tracks, 3, "spread")
     batch, mask, labels = sequences.collate([sequences[Draw(clip, 0)] for clip in (1, 4)])
     assert (batch.shape, batch.dtype) == ((2, 3, 4, 4, 3), torch.uint8)
     assert mask.tolist() == [[True, True, False], [True, True, True]]
@@ -224,7 +231,7 @@ def faces_of(tmp_path, count: int) -> Tracks:
 
 
 def test_a_blended_draw_gives_a_real_and_a_fake_of_the_same_moments(tmp_path):
-    sequences = Sequences(faces_of(tmp_path, 1), frames=2)
+    sequences = Sequences(faces_of(tmp_path, 1), 2, "spread")
     batch, mask, labels = sequences.collate([sequences[Draw(0, 5, True)]])
     assert (batch.shape, mask.all().item(), labels.tolist()) == ((2, 2, 64, 64, 3), True, [0.0, 1.0])
     assert (batch[0] != batch[1]).any()

@@ -10,14 +10,16 @@ from importlib import import_module
 from pathlib import Path
 
 import cv2
+import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy.special import logit
 
 from deepfake import bundle, video
 from deepfake.app import cli
 from deepfake.base import tables
-from deepfake.bundle import Bundle, architecture
+from deepfake.inference import architecture, load
 from deepfake.layouts import manifest
 from deepfake.models.network import Network
 
@@ -41,16 +43,14 @@ def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory) -> Path:
+def detector(tmp_path_factory, saved_detector) -> Path:
     """An untrained one, for videos prepared as params.yaml says."""
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
     del sections["extract"]["root"], sections["extract"]["layout"]
     torch.manual_seed(0)
     network = Network(architecture(sections["train"]))
-    params = {name: sections[name] for name in ("extract", "detect", "filter", "train")}
-    folder = tmp_path_factory.mktemp("models") / "detector"
-    Bundle(network, 0.5, params, {}).save(folder)
-    return folder
+    params = {name: sections[name] for name in ("extract", "detect", "filter")}
+    return saved_detector(tmp_path_factory.mktemp("models") / "detector", [(network, sections["train"])], params)
 
 
 # ---- predict
@@ -243,16 +243,22 @@ def test_a_wrong_recipe_is_answered_with_the_known_ones(deepfake, monkeypatch):
     assert "did you mean 'xception'?" in complaint
 
 
-def test_detectors_are_joined_into_one_that_predicts(deepfake, tmp_path, odd, detector):
-    loaded = bundle.load(detector)
-    for name, logit in (("one", 1.0), ("two", -1.0)):
-        threshold, found = bundle.validated({"a": 0, "b": 1}, {"a": [[-1.0]], "b": [[logit]]}, "max")
-        Bundle(loaded.network, threshold, loaded.params, found).save(tmp_path / name)
+def test_detectors_are_joined_into_one_that_predicts(deepfake, tmp_path, odd, detector, saved_detector):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    one = load(detector)
+    members, columns = [(one.members[0].network, one.members[0].settings)], {"track": 0, "sequence": 0, "faces": 4}
+    for name, number in (("one", 1.0), ("two", -0.5)):
+        rows = {"video_id": ["a", "b"], "label": [0, 1], "group": ["a", "b"], "logit": [-1.0, number], "member": 0}
+        saved_detector(tmp_path / name, members, one.params, validation=pd.DataFrame(rows | columns))
     code, said, _ = deepfake("ensemble", "one", "two", "--out", "both")
-    assert (code, said) == (0, "ensemble: validation AUC 1.000 of 1.000, 0.500 -> both\n")
+    assert (code, said) == (0, "ensemble: validation AUC 1.000 of 1.000, 1.000 -> both\n")
+    assert len(load(tmp_path / "both").members) == 2
+    card = bundle.read(tmp_path / "both")
+    assert card.validation["videos"] == 2
     code, said, _ = deepfake("predict", odd("plain"), "--json", "--detector", "both")
     alone = json.loads(deepfake("predict", odd("plain"), "--json", "--detector", detector)[1])
-    assert json.loads(said)["score"] == pytest.approx(alone["score"], abs=1e-5)  # twice the same network
+    slope, intercept = card.scoring.slope, card.scoring.intercept  # twice the same network, calibrated anew
+    assert logit(json.loads(said)["score"]) == pytest.approx(slope * logit(alone["score"]) + intercept, abs=1e-4)
 
 
 def test_a_detector_that_is_not_there_joins_nothing(deepfake, detector):

@@ -34,13 +34,13 @@ def test_every_frame_is_in_one_sequence_and_sequences_are_about_as_long(frames):
 
 @pytest.mark.parametrize(("count", "frames"), [(1, 1), (3, 3), (3, 8), (0, 2)])
 def test_all_frames_are_drawn_of_a_short_track(count, frames):
-    assert clips.drawn(count, frames, np.random.default_rng(0)) == list(range(count))
+    assert clips.drawn(count, frames, "spread", np.random.default_rng(0)) == list(range(count))
 
 
 @pytest.mark.parametrize(("count", "frames"), [(9, 3), (10, 3), (16, 15), (100, 7), (2, 1)])
 def test_a_frame_is_drawn_from_each_stretch(count, frames):
     rng = np.random.default_rng(0)
-    draws = np.array([clips.drawn(count, frames, rng) for _ in range(2000)])
+    draws = np.array([clips.drawn(count, frames, "spread", rng) for _ in range(2000)])
     assert draws.shape == (2000, frames)
     assert (np.diff(draws, axis=1) > 0).all()
     stretch = draws * frames // count
@@ -49,7 +49,7 @@ def test_a_frame_is_drawn_from_each_stretch(count, frames):
 
 
 def test_draws_depend_on_the_generator_alone():
-    one, again, other = (clips.drawn(50, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, again, other = (clips.drawn(50, 5, "spread", np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one == again != other
 
 
@@ -88,3 +88,24 @@ def test_arrays_hold_the_chosen_frames_and_are_made_once(tmp_path, noise):
     assert [path.stat().st_mtime_ns for path in again] == times
     assert clips.arrays(files, [[0, 3], [2]], side=48)[1] != first[1]
     assert np.load(clips.arrays(files[:1], [[0]], side=24)[0]).shape == (1, 24, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "frames", "sequences"),
+    [
+        (1, 3, [[0]]),
+        (3, 3, [[0, 1, 2]]),
+        (7, 3, [[0, 1, 2], [3, 4, 5], [4, 5, 6]]),  # the last reaches back
+        (8, 4, [[0, 1, 2, 3], [4, 5, 6, 7]]),
+    ],
+)
+def test_contiguous_sequences_follow_frame_on_frame(count, frames, sequences):
+    assert clips.sequences(count, frames, "contiguous") == sequences
+    assert clips.sequences(count, frames, "spread") == clips.interleaved(count, frames)
+
+
+def test_a_contiguous_draw_is_one_stretch_from_anywhere():
+    rng = np.random.default_rng(0)
+    draws = {tuple(clips.drawn(6, 4, "contiguous", rng)) for _ in range(100)}
+    assert draws == {(0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5)}
+    assert clips.drawn(3, 4, "contiguous", rng) == [0, 1, 2]

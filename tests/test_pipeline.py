@@ -25,8 +25,8 @@ PLUGINS = {  # kind: the key of params.yaml that chooses one
     "models.encoders": "train.encoder",
     "models.heads": "train.head",
 }
-NEVER_LOADED = {("train", "detectors")}  # it takes the Params of detect, and detects nothing
-VERBS = ("extract", "detect", "filter", "split", "augment", "train", "evaluate", "forge", "demo")
+NEVER_LOADED = {("calibrate", "detectors")}  # it takes the Params of detect, and detects nothing
+VERBS = ("extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate", "forge", "demo")
 DOORS_ONLY = {"typer", "streamlit", "sqlalchemy", "dvc"}
 LIGHT = {  # what a stage may not import: seconds, though nothing is to be done
     "extract": {"torch", "sklearn", "albumentations"},
@@ -34,6 +34,7 @@ LIGHT = {  # what a stage may not import: seconds, though nothing is to be done
     "filter": {"torch", "sklearn", "albumentations"},
     "split": {"torch", "sklearn", "albumentations"},
     "augment": {"torch"},
+    "calibrate": {"torch", "albumentations"},
     "demo": {"torch"},
 }
 

@@ -14,11 +14,12 @@ import pytest
 import torch
 import yaml
 
-from deepfake import bundle, video
+from deepfake import video
 from deepfake.base import tables
-from deepfake.bundle import Bundle, architecture
+from deepfake.inference import Detector, Member, architecture, load
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepare
+from deepfake.scores import Scoring
 from deepfake.videos import read
 from stages.evaluate import predict as scores_of_stages
 
@@ -41,7 +42,7 @@ SECTIONS = {
         "contrast": 0.1,
     }
     | {"blur": 1.0, "noise": 0.0, "quality": 50, "probability": 0.5, "seed": 0},
-    "train": USUAL["train"] | {"encoder": "cnn", "head": "lstm", "frames": 2, "side": 48, "tracks": "max"},
+    "train": USUAL["train"] | {"encoder": "cnn", "head": "lstm", "frames": 2, "side": 48},
     "evaluate": USUAL["evaluate"],
 }
 SCORED = ["one.mp4", "two.mp4", "blurred.mp4", "sideways.mp4", "truncated.mp4"]  # of test
@@ -89,7 +90,7 @@ def inside(project, monkeypatch) -> Path:
     return project
 
 
-def detector(**train) -> Bundle:
+def detector(tracks: str = "max", **train) -> Detector:
     """Untrained, but for the settings of train given."""
     settings = SECTIONS["train"] | train
     torch.manual_seed(1)
@@ -101,21 +102,23 @@ def detector(**train) -> Bundle:
     network.eval()
     names = ("extract", "detect", "filter")
     policy = {key: value for key, value in SECTIONS["extract"].items() if key not in ("root", "layout")}
-    return Bundle(network, 0.5, {name: SECTIONS[name] for name in names} | {"extract": policy, "train": settings}, {})
+    params = {name: SECTIONS[name] for name in names} | {"extract": policy}
+    return Detector((Member(network, settings),), Scoring(tracks=tracks), params, {"untrained": ""})
 
 
 # ---- the same score
 
 
-@pytest.mark.parametrize("tracks", ["max", "mean"])
+@pytest.mark.parametrize("tracks", ["max", "evidence"])
 @pytest.mark.parametrize("head", ["lstm", "mean"])
 def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
     whole = detector(tracks=tracks, head=head)
     clips, faces = tables.read(inside / "data/clips.parquet"), inside / "data/faces"
     logits = scores_of_stages(whole, clips, faces, seed=0)["logit"]
     with torch.no_grad():  # so that it has an opinion
-        whole.network.logit.bias.sub_(logits.mean()).div_(logits.std())
-        whole.network.logit.weight.div_(logits.std())
+        last = whole.members[0].network.logit
+        last.bias.sub_(logits.mean()).div_(logits.std())
+        last.weight.div_(logits.std())
     rows = scores_of_stages(whole, clips, faces, seed=0)
     expected = rows.groupby("video_id")["score"].first()
     assert sorted(expected.index) == sorted(SCORED)
@@ -126,14 +129,14 @@ def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
     assert {name: one.verdict for name, one in found.items()} == said.to_dict()
 
 
-def test_evaluate_writes_what_predict_says(inside):
+def test_evaluate_writes_what_predict_says(inside, saved_detector):
     whole = detector()
-    whole.save(inside / "models/detector")
+    saved_detector(inside / "models/detector", [(whole.members[0].network, whole.members[0].settings)], whole.params)
     import_module("stages.evaluate").run()
     written = read(inside / "reports/predictions.csv").drop_duplicates("video_id").set_index("video_id")
     assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
     for name, row in written.iterrows():
-        said = predict(Path("videos", name), bundle.load(inside / "models/detector"))
+        said = predict(Path("videos", name), load(inside / "models/detector"))
         assert said.status == row["status"]
         assert said.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
         assert said.verdict == (row["verdict"] if name in SCORED else None)
@@ -197,6 +200,13 @@ def test_a_damaged_video_is_scored_and_said_to_be_damaged(odd):
     assert said.status == "truncated"
     assert said.reason
     assert said.score is not None
+
+
+def test_a_detector_that_learnt_nothing_abstains(inside):
+    reason = "the validation AUC is 0.510"
+    said = predict(Path("videos/one.mp4"), replace(detector(), validation={"untrained": reason}))
+    assert (said.verdict, said.status) == ("inconclusive", "ok")
+    assert said.reason == f"this detector did not learn to tell fakes: {reason}"
 
 
 def test_a_prediction_is_json(inside, odd):

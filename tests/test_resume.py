@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,11 @@ from pathlib import Path
 import pandas as pd, torch
 from deepfake.batches import Tracks
 from deepfake.devices import is_first
-from deepfake.learner import Learner
+from deepfake.learner import Learner, validated, video_scores
 from deepfake.train import TrainParams, fit
 
 folder, settings, epoch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+out = Path(os.environ.get("OUT", folder))
 torch.set_num_threads(1)
 step = Learner.training_step
 
@@ -47,10 +49,11 @@ Learner.training_step = dies
 table = pd.read_json(folder / "table.json")
 tracks = Tracks(table, [folder / f"{name}.npy" for name in table["video_id"]])
 train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
-made = fit(train, val, TrainParams.model_validate_json(settings), folder / "curves")
+made = fit(train, val, TrainParams.model_validate_json(settings), out / "curves")
 if is_first():
-    torch.save([one.network.state_dict() for one in made], folder / "made.pth")
-    (folder / "auc.txt").write_text(" ".join(str(one.validation["loss"]) for one in made))
+    torch.save([one.network.state_dict() for one in made], out / "made.pth")
+    clips = made[0].validation.groupby("video_id").agg({"label": "first", "logit": list}).reset_index()
+    (out / "loss.txt").write_text(str(validated(*video_scores(clips, clips["logit"].tolist()))["loss"]))
 """
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -65,7 +68,17 @@ def folder(tmp_path, monkeypatch) -> Path:
         images[:, 8:20, 8:20] += np.uint8(i % 2 * 60)
         name, split = f"v{i:02d}", "val" if i % 6 > 3 else "train"
         np.save(tmp_path / f"{name}.npy", images)
-        rows.append({"video_id": name, "label": i % 2, "group": f"g{i // 2}", "source": f"g{i // 2}", "split": split})
+        rows.append(
+            {
+                "track": 0,
+                "video_id": name,
+                "label": i % 2,
+                "group": f"g{i // 2}",
+                "source": f"g{i // 2}",
+                "split": split,
+                "copy": 0,
+            }
+        )
     pd.DataFrame(rows).to_json(tmp_path / "table.json")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -117,7 +130,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(folder, sche
         ]
         assert len(curves[0]) == 4
         pd.testing.assert_frame_equal(*curves)
-    assert not list((items.store() / "train").iterdir())  # nothing is left of it
+    (state,) = (items.store() / "train").iterdir()
+    assert sorted(file.name for file in state.iterdir()) == ["done.ckpt", "lock"]  # no more is left of it
 
 
 def test_a_training_of_other_settings_begins_anew(folder):
@@ -126,8 +140,49 @@ def test_a_training_of_other_settings_begins_anew(folder):
     (one,) = fit(*halves(folder), other, folder / "curves")
     (again,) = fit(*halves(folder), other, folder / "again")
     assert same(one.network.state_dict(), again.network.state_dict())
-    (state,) = (items.store() / "train").iterdir()  # the killed one waits for its own settings
-    assert (state / "last.ckpt").is_file()
+    kept = [sorted(file.name for file in state.iterdir()) for state in (items.store() / "train").iterdir()]
+    assert sorted(map(tuple, kept)) == [
+        ("best.ckpt", "last.ckpt", "lock"),
+        ("done.ckpt", "lock"),
+    ]  # the killed one waits
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_training_that_was_done_is_not_done_again(folder, capsys, ema):
+    p = P.model_copy(update={"epochs": 2, "ema": ema})
+    (one,) = fit(*halves(folder), p, folder / "curves")
+    (again,) = fit(*halves(folder), p, folder / "again")
+    assert "this very training was done before" in capsys.readouterr().err
+    assert (same(one.network.state_dict(), again.network.state_dict()), again.epoch) == (True, one.epoch)
+    pd.testing.assert_frame_equal(again.validation, one.validation)
+    for name in ("train/loss", "val/loss"):
+        files = [folder / which / f"plots/metrics/{name}.tsv" for which in ("curves", "again")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+@pytest.mark.parametrize("name", ["last.ckpt", "done.ckpt"])
+def test_a_checkpoint_that_cannot_be_read_is_said_and_training_begins_anew(folder, capsys, name, content):
+    p = P.model_copy(update={"epochs": 2})
+    (one,) = fit(*halves(folder), p, folder / "curves")
+    (state,) = (items.store() / "train").iterdir()
+    (state / "done.ckpt").unlink()
+    (state / name).write_bytes(content)
+    (again,) = fit(*halves(folder), p, folder / "again")
+    assert f"{name} cannot be read" in capsys.readouterr().err
+    assert same(one.network.state_dict(), again.network.state_dict())
+
+
+@pytest.mark.slow
+def test_two_equal_trainings_at_once_end_alike_and_one_waits_for_the_other(folder):
+    p = P.model_copy(update={"epochs": 2})
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(program, folder, p, OUT=str(folder / name)) for name in ("a", "b")]
+        assert [job.result() for job in jobs] == [0, 0]
+    one, other = (torch.load(folder / name / "made.pth", weights_only=True)[0] for name in ("a", "b"))
+    assert same(one, other)
 
 
 def test_a_seed_that_was_finished_is_not_trained_again(folder):
@@ -147,17 +202,17 @@ def test_a_seed_that_was_finished_is_not_trained_again(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("started_by", ["Lightning", "torchrun"])
 def test_two_processes_learn_as_one_does(folder, started_by):
-    # without batch norm, which sees half of a batch in each of two processes
+    # batch norm sees half of a batch in each of two processes: near, not equal
     p = P.model_copy(update={"head": "mean", "encoder": "small_cnn", "epochs": 3, "ema": 0.0})
     assert program(folder, p) == 0
-    alone, loss = weights(folder), float((folder / "auc.txt").read_text())
+    alone, loss = weights(folder), float((folder / "loss.txt").read_text())
     (folder / "made.pth").unlink()
     launch = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29511")
     if started_by == "torchrun":
         assert program(folder, p, launch=launch, ACCELERATOR="cpu") == 0
     else:
         assert program(folder, p, ACCELERATOR="cpu", DEVICES="2") == 0
-    assert float((folder / "auc.txt").read_text()) == pytest.approx(loss, abs=0.05)
+    assert float((folder / "loss.txt").read_text()) == pytest.approx(loss, abs=0.05)
     gaps = [
         (value - weights(folder)[0][name]).abs().max() for name, value in alone[0].items() if value.is_floating_point()
     ]

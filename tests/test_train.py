@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.metrics import log_loss
 
 from deepfake import bundle, video
 from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
 from deepfake.batches import Tracks
-from deepfake.learner import clip_logits, factor, loss_of, video_scores
-from deepfake.scores import bce, threshold_of
-from deepfake.train import Trained, TrainParams, fit, shuffled
+from deepfake.inference import load, logits_of
+from deepfake.learner import loss_of, refresh_norms, schedule, validated, video_scores
+from deepfake.models.network import Network
+from deepfake.train import Learnt, TrainParams, fit, shuffled
+from stages.calibrate import run as calibrate
 from stages.train import run
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
@@ -26,13 +29,14 @@ P = TrainParams(
     | {"encoder": "cnn", "head": "mean", "frames": 2, "side": 32, "epochs": 3, "draws": 2, "batch_size": 8}
     | {"flip": 0.0, "ema": 0.0, "learning_rate": 0.002, "decay_every": 15, "patience": 15}
 )
-BEFORE = {  # the sections of the stages before
+BEFORE = {  # the other sections that a detector is made of
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 4, "fps": 1.0}
     | {"stride": 15, "max_side": None, "crf": 0},
     "detect": {"detector": "dlib_hog", "weights": None, "search_side": 480, "search_every": 8, "min_overlap": 0.2}
     | {"max_gap": 4, "size": 32, "margin": 0.3},
     "filter": {"min_sharpness": 0, "min_side": 1, "min_faces": 1},
     "augment": USUAL["augment"],
+    "calibrate": USUAL["calibrate"],
 }
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -69,13 +73,15 @@ def tracks(tmp_path) -> Tracks:
                 "label": i % 2,
                 "group": f"g{i // 2}",
                 "source": f"g{i // 2}",
+                "copy": 0,
+                "track": 0,
                 "split": "val" if i % 6 > 3 else "train",
             }
         )
     return Tracks(pd.DataFrame(rows), files)
 
 
-def fit_one(train: Tracks, val: Tracks, p: TrainParams, curves: Path, **options) -> Trained:
+def fit_one(train: Tracks, val: Tracks, p: TrainParams, curves: Path, **options) -> Learnt:
     (one,) = fit(train, val, p, curves, **options)
     return one
 
@@ -91,14 +97,12 @@ def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
 @pytest.mark.parametrize("balance", ["pairs", "weights", "none"])
 def test_a_patch_that_marks_the_fakes_is_learnt_in_three_epochs(tracks, tmp_path, balance):
     one = fit_one(*halves(tracks), params(balance=balance), tmp_path / "curves")
-    assert (one.validation["videos"], one.validation["auc"]) == (8, 1.0)
-    assert 0 <= one.validation["epoch"] < 3
-    assert 0 < one.threshold < 1
+    assert (one.validation["video_id"].nunique(), auc_of(one)) == (8, 1.0)
+    assert 0 <= one.epoch < 3
     assert not one.network.training
-    new = bundle.Bundle(one.network, one.threshold, {"train": params().model_dump()}, {})
-    for label, verdict in enumerate(("real", "fake")):  # faces it has never seen
-        scores = [new.score([new.logits(faces(label, seed))]) for seed in range(100, 105)]
-        assert {new.verdict(score) for score in scores} == {verdict}
+    for label in (0, 1):  # faces it has never seen
+        logits = [logits_of(one.network, faces(label, seed), [[0, 1]], 2, 32)[0] for seed in range(100, 105)]
+        assert {logit > 0 for logit in logits} == {bool(label)}
 
 
 @pytest.mark.parametrize("head", plugins.names("models.heads"))
@@ -108,25 +112,69 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tracks, tmp_p
         p = params(head=head, epochs=1, draws=1, seed=seed)
         torch.rand(number)  # whatever was drawn before
         one = fit_one(*halves(tracks), p, tmp_path / f"curves{number}")
-        made = bundle.Bundle(one.network, one.threshold, {"train": p.model_dump()}, one.validation)
-        made.save(tmp_path / f"bundle{number}")
-        files = [tmp_path / f"bundle{number}" / name for name in (bundle.WEIGHTS, bundle.CARD)]
-        weights.append([file.read_bytes() for file in files])
+        trained = bundle.Trained(one.network.state_dict(), p.model_dump(), one.epoch)
+        bundle.save_networks(tmp_path / f"networks{number}", [trained], one.validation.assign(member=0))
+        weights.append([file.read_bytes() for file in sorted((tmp_path / f"networks{number}").iterdir())])
+    assert len(weights[0]) == 3
     assert weights[0] == weights[1]
     assert weights[0][0] != weights[2][0]
 
 
-def test_the_weights_are_those_of_the_epoch_with_the_least_loss_on_validation(tracks, tmp_path):
-    p = params(learning_rate=0.0005)  # so slow that the first epoch is the best
+def auc_of(one: Learnt) -> float:
+    return float(validated(*scores_of(one))["auc"])
+
+
+def scores_of(one: Learnt) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and P(fake) of the videos of validation."""
+    clips = one.validation.groupby("video_id").agg({"label": "first", "logit": list}).reset_index()
+    return video_scores(clips, clips["logit"].tolist())
+
+
+def curve(folder: Path, name: str) -> "pd.Series[float]":
+    return pd.read_csv(folder / f"plots/metrics/{name}.tsv", sep="\t")[name.split("/")[1]]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5, 0.98])
+@pytest.mark.parametrize("settings", [{}, {"precision": "bf16-mixed"}, {"trainable": "norm_only"}])
+def test_what_is_validated_is_what_is_kept(tracks, tmp_path, ema, settings):
+    p = params(ema=ema, learning_rate=0.003, **settings)
     one = fit_one(*halves(tracks), p, tmp_path / "curves")
-    found = one.validation
-    losses = pd.read_csv(tmp_path / "curves/plots/metrics/val/loss.tsv", sep="\t")["loss"]
+    losses = curve(tmp_path / "curves", "val/loss")
     assert len(losses) == 3
-    assert found["epoch"] == losses.argmin()
-    assert found["loss"] == pytest.approx(losses.min(), rel=1e-4)
-    val = halves(tracks)[1]
-    labels, scores = video_scores(val.table, [clip_logits(one.network, val[i], p.frames) for i in range(8)], "max")
-    assert bce(labels, scores) == pytest.approx(found["loss"], rel=1e-4)
+    assert losses.max() - losses.min() > 1e-3  # else any epoch would do
+    assert one.epoch == losses.argmin()
+    assert validated(*scores_of(one))["loss"] == pytest.approx(losses.min(), rel=1e-4)
+    again = [logits_of(one.network, faces(i % 2, i), [[0, 2], [1]], 2, 32) for i in (4, 5)]
+    assert again[0] == pytest.approx(one.validation["logit"].tolist()[:2], abs=1e-5)
+    assert again[1] == pytest.approx(one.validation["logit"].tolist()[2:4], abs=1e-5)
+
+
+@pytest.mark.parametrize(("best", "worst"), [("auc", min), ("accuracy", min), ("loss", max)])
+def test_the_epoch_is_the_best_by_what_was_asked_for(tracks, tmp_path, best, worst):
+    one = fit_one(*halves(tracks), params(best=best, learning_rate=0.0005, epochs=4), tmp_path / "curves")
+    found = curve(tmp_path / "curves", f"val/{best}")
+    assert found[one.epoch] == {min: max, max: min}[worst](found)
+
+
+def test_the_statistics_of_batch_norm_are_those_of_the_weights_that_are_validated():
+    torch.manual_seed(0)
+    network = Network(params())
+    batch = torch.randint(0, 255, (8, 2, 32, 32, 3), dtype=torch.uint8), torch.ones(8, 2, dtype=torch.bool)
+    seen: list[torch.Tensor] = []
+    norm = next(module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    dropout = torch.get_rng_state()
+    refresh_norms(network, [(*batch, torch.zeros(8))] * 3)
+    assert not any(module.training for module in network.modules())
+    assert torch.equal(torch.get_rng_state(), dropout)  # else a validation would change what is learnt after it
+    torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3)))
+    assert norm.momentum == 0.1
+    for weight in network.encoder.parameters():
+        weight.requires_grad_(False)
+    before = norm.running_mean.clone()
+    refresh_norms(network, [(batch[0] // 2, batch[1], torch.zeros(8))])
+    assert torch.equal(norm.running_mean, before)  # what is frozen stays as it is
 
 
 def test_it_stops_when_validation_gets_no_better(tracks, tmp_path):
@@ -139,7 +187,7 @@ def test_labels_without_meaning_are_those_that_are_learnt_from(tracks, tmp_path)
     p = params(epochs=1, draws=1)
     one = fit_one(learning, val, params(epochs=1, draws=1, shuffle_labels=True), tmp_path / "one")
     other = fit_one(shuffled(learning, 0), shuffled(val, 1), p, tmp_path / "other")
-    assert one.validation == other.validation
+    pd.testing.assert_frame_equal(one.validation, other.validation)
     for name, weight in one.network.state_dict().items():
         torch.testing.assert_close(weight, other.network.state_dict()[name], rtol=0, atol=0)
 
@@ -168,18 +216,23 @@ def test_the_losses_are_those_of_torch_and_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("settings", "factors"),  # at the beginning of epochs 0, 1, 2, 3, 4
+    ("settings", "factors"),  # of each step: two in an epoch
     [
-        ({"schedule": "constant"}, [1, 1, 1, 1, 1]),
-        ({"schedule": "step", "decay_every": 2, "decay": 0.1}, [1, 1, 0.1, 0.1, 0.01]),
-        ({"schedule": "cosine"}, [1, 0.8536, 0.5, 0.1464, 0]),
-        ({"schedule": "cosine", "warmup": 2}, [0, 0.5, 1, 0.5, 0]),
-        ({"schedule": "constant", "warmup": 4}, [0, 0.25, 0.5, 0.75, 1]),
+        ({"schedule": "constant"}, [1, 1, 1, 1, 1, 1, 1, 1]),
+        ({"schedule": "step", "decay_every": 2, "decay": 0.1}, [1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1]),
+        ({"schedule": "cosine"}, [1, 0.9619, 0.8536, 0.6913, 0.5, 0.3087, 0.1464, 0.0381]),
+        ({"schedule": "cosine", "warmup": 2}, [0.25, 0.5, 0.75, 1, 1, 0.8536, 0.5, 0.1464]),
+        ({"schedule": "constant", "warmup": 3}, [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1, 1]),
     ],
 )
 def test_the_rate_follows_its_schedule(settings, factors):
-    p = params(epochs=4, **settings)
-    assert [factor(epoch, p) for epoch in range(5)] == pytest.approx(factors, abs=1e-4)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    rates, found = schedule(optimizer, params(epochs=4, **settings), steps=2), []
+    for _ in factors:
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        rates.step()
+    assert found == pytest.approx(factors, abs=1e-4)
 
 
 def test_a_plateau_with_a_warm_up_is_refused():
@@ -200,7 +253,7 @@ def test_a_plateau_with_a_warm_up_is_refused():
 )
 def test_every_way_of_learning_learns(tracks, tmp_path, settings):
     one = fit_one(*halves(tracks), params(epochs=4, draws=4, **settings), tmp_path / "curves")
-    assert one.validation["auc"] == 1.0
+    assert auc_of(one) == 1.0
 
 
 def noisy(label: int, seed: int) -> video.Images:
@@ -219,15 +272,25 @@ def reals(tmp_path) -> Tracks:
         files.append(tmp_path / f"real{i}.npy")
         np.save(files[-1], noisy(0, i))
         split = "val" if i % 3 == 2 else "train"
-        rows.append({"video_id": f"v{i:02d}", "label": 0, "group": f"g{i}", "source": f"g{i}", "split": split})
+        rows.append(
+            {
+                "video_id": f"v{i:02d}",
+                "label": 0,
+                "group": f"g{i}",
+                "source": f"g{i}",
+                "copy": 0,
+                "track": 0,
+                "split": split,
+            }
+        )
     return Tracks(pd.DataFrame(rows), files)
 
 
 def test_reals_alone_are_learnt_from_beside_their_blends(reals, tmp_path):
-    p = params(side=64, epochs=6, draws=6, head="mean")
+    p = params(side=64, epochs=10, draws=6, head="mean")
     one = fit_one(*halves(reals), p, tmp_path / "curves", self_blend=1.0)
-    assert one.validation["videos"] == 16  # each of 8 reals, and its blend
-    assert one.validation["auc"] > 0.8
+    assert one.validation["video_id"].nunique() == 16  # each of 8 reals, and its blend
+    assert auc_of(one) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -264,43 +327,23 @@ def test_shuffled_labels_are_dealt_by_video():
     assert (shuffled(Tracks(table, []), seed=1).table["label"] != dealt["label"]).any()
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores", "threshold"),
-    [
-        ([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], 0.5),  # the middle of the gap
-        ([1, 0, 1, 0], [0.9, 0.2, 0.3, 0.1], 0.25),
-        ([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.5, 0.7, 0.9], 0.25),  # no fake is missed, one real is accused
-        ([0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5], 0.5),  # nothing tells: all are called fake
-        ([0, 1], [0.9, 0.1], 0.1),  # worse than nothing
-    ],
-)
-def test_the_threshold_lies_in_the_middle_of_the_best_gap(labels, scores, threshold):
-    assert threshold_of(np.array(labels, float), np.array(scores)) == pytest.approx(threshold)
-
-
-def test_no_other_threshold_has_a_better_balanced_accuracy():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        labels = np.r_[0, 1, rng.integers(0, 2, 30)].astype(float)
-        scores = (rng.random(32) + labels / 2).round(1) / 1.5
-        said = balanced_accuracy_score(labels, scores >= threshold_of(labels, scores))
-        assert said == pytest.approx(max(balanced_accuracy_score(labels, scores >= t) for t in scores))
-
-
 def test_the_loss_of_validation_is_the_cross_entropy():
     rng = np.random.default_rng(0)
     labels, scores = rng.integers(0, 2, 50).astype(float), rng.random(50)
-    assert bce(labels, scores) == pytest.approx(log_loss(labels, scores))
-    assert bce(np.array([1.0]), np.array([0.0])) == pytest.approx(-np.log(1e-7))  # sure and wrong, yet finite
+    assert validated(labels, scores)["loss"] == pytest.approx(log_loss(labels, scores))
 
 
-@pytest.mark.parametrize(("tracks", "score"), [("max", 0.9), ("mean", 0.5)])
-def test_a_videos_score_is_that_of_its_tracks(tracks, score):
-    logit = np.log(9)  # P = .9
+def test_a_training_that_diverges_is_said_to():
+    with pytest.raises(UserError, match="the training diverged") as error:
+        validated(np.array([0.0, 1.0]), np.array([np.nan, 0.5]))
+    assert "learning_rate" in error.value.hint
+
+
+def test_a_video_of_validation_is_the_mean_of_all_its_sequences():
     table = pd.DataFrame({"video_id": ["b", "a", "b"], "label": [1, 0, 1]})
-    labels, scores = video_scores(table, [[logit - 1, logit + 1], [0.0], [-logit]], tracks)
+    labels, scores = video_scores(table, [[1.0, 2.0], [0.0], [-3.0]])
     assert labels.tolist() == [0, 1]  # a, b
-    assert scores == pytest.approx([0.5, score])
+    assert scores == pytest.approx([0.5, 0.5])
 
 
 # ---- the stage
@@ -342,28 +385,47 @@ def test_no_test_clip_is_ever_read(clips, tmp_path, capsys):
     settings()
     run()  # a file of test would be missed: there is none
     assert not any((tmp_path / "data" / file).exists() for file in clips["file"][clips["split"] == "test"])
-    assert capsys.readouterr().out.startswith("train: validation AUC 1.000 of epoch ")
+    assert capsys.readouterr().out.startswith("train: 1 network, of epoch ")
 
 
-def test_the_bundle_says_how_videos_were_prepared_for_it(clips, tmp_path):
+def test_a_training_that_was_done_is_not_done_again(clips, tmp_path, capsys):
     settings()
     run()
-    card = json.loads((tmp_path / "models/detector/bundle.json").read_text())
-    policy = {key: value for key, value in BEFORE["extract"].items() if key not in ("root", "layout")}
-    assert card["params"] == BEFORE | {"extract": policy, "train": params(epochs=2).model_dump()}
-    assert card["validation"]["videos"] == 4
-    assert card["threshold"] == round(card["threshold"], 6)
-    assert bundle.load(tmp_path / "models/detector").threshold == card["threshold"]
+    folder = tmp_path / "models/networks"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    curves = (tmp_path / "dvclive/plots/metrics/val/loss.tsv").read_text()
+    shutil.rmtree(folder)
+    shutil.rmtree(tmp_path / "dvclive")  # as DVC does
+    run()
+    assert "this very training was done before" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert (tmp_path / "dvclive/plots/metrics/val/loss.tsv").read_text() == curves
 
 
 def test_several_seeds_make_an_ensemble(clips, tmp_path, capsys):
     settings(seeds=2)
     run()
-    made = bundle.load(tmp_path / "models/detector")
-    assert isinstance(made, bundle.Ensemble)
-    assert [member.params["train"]["seed"] for member in made.members] == [0, 0]
+    assert "train: 2 networks, of epoch" in capsys.readouterr().out
+    calibrate()
+    made = load(tmp_path / "models/detector")
+    assert len(made.members) == 2
     assert made.members[0].logits(faces(0, 5)) != made.members[1].logits(faces(0, 5))
-    assert "train: validation AUC 1.000 of epoch" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("calibrate: validation AUC 1.000, loss ")
+
+
+def test_the_detector_says_how_videos_were_prepared_for_it(clips, tmp_path, capsys):
+    settings()
+    run()
+    calibrate()
+    assert "validation has 2 groups of people in one class, fewer than 10" in capsys.readouterr().err
+    card = json.loads((tmp_path / "models/detector/bundle.json").read_text())
+    policy = {key: value for key, value in BEFORE["extract"].items() if key not in ("root", "layout")}
+    assert card["params"] == {"extract": policy, "detect": BEFORE["detect"], "filter": BEFORE["filter"]}
+    assert card["validation"]["videos"] == 4
+    detector = load(tmp_path / "models/detector")
+    assert detector.members[0].settings == params(epochs=2).model_dump()
+    for label, verdict in enumerate(("real", "fake")):
+        assert detector.verdict(detector.score([detector.track(faces(label, 200))])) == verdict
 
 
 def test_the_curves_hold_a_row_for_each_epoch(clips, tmp_path):

@@ -31,10 +31,10 @@ def predict(
     video was scored, 1 where one was not.
     """
     files = [file for path in videos for file in listed(path)]
-    from deepfake import bundle  # PyTorch takes seconds to import: not for --help, nor for a wrong path
+    from deepfake import inference  # PyTorch takes seconds to import: not for --help, nor for a wrong path
     from deepfake.predict import predict as score
 
-    loaded = bundle.load(detector)
+    loaded = inference.load(detector)
     complete = True
     for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
         said = score(file, loaded)
@@ -102,14 +102,23 @@ def ensemble(
     detectors: Annotated[list[Path], typer.Argument(help="trained detectors: bundles' folders", metavar="DETECTOR...")],
     out: Annotated[Path, typer.Option(help="new folder; it stands wherever a detector does")],
 ) -> None:
-    """Join detectors into one that averages their logits, its threshold fitted on the videos they were validated on."""
-    from deepfake import bundle
+    """Join detectors into one that averages their logits, its scoring fitted on the videos they were validated on."""
+    from tempfile import TemporaryDirectory
 
-    members = [member for folder in detectors for member in bundle.members(bundle.load(folder))]
-    joined = bundle.ensemble(members)
-    joined.save(out)
-    aucs = ", ".join(f"{member.validation['auc']:.3f}" for member in members)
-    print(f"ensemble: validation AUC {joined.validation['auc']:.3f} of {aucs} -> {out}")
+    from deepfake import bundle, calibrate
+    from deepfake.base import params
+
+    cards = [bundle.read(folder) for folder in detectors]
+    p = params.load("calibrate", calibrate.CalibrateParams)
+    with TemporaryDirectory() as scratch:
+        networks = Path(scratch, "networks")
+        scoring, found = calibrate.fit(bundle.join(networks, detectors), p)
+        prepared = cards[0].params
+        if weights := prepared["detect"]["weights"]:
+            prepared = prepared | {"detect": prepared["detect"] | {"weights": str(detectors[0] / weights)}}
+        bundle.save(out, networks, prepared, scoring, found)
+    aucs = ", ".join(f"{card.validation['auc']:.3f}" for card in cards)
+    print(f"ensemble: validation AUC {found['auc']:.3f} of {aucs} -> {out}")
 
 
 def listed(path: Path) -> list[Path]:

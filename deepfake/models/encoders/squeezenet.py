@@ -6,7 +6,7 @@ Source: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer param
 """
 
 from torch import Tensor
-from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1  # type: ignore[import-untyped]
+from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.models import weights

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights  # type: ignore[import-untyped]
+from torchvision.models import get_model, get_model_weights
 
 from deepfake.base.errors import unknown
 from deepfake.models import weights

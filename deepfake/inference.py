@@ -1,0 +1,121 @@
+"""inference: trained networks over the faces of a track, and the detector that they, their scoring and params make."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from deepfake import bundle, clips
+from deepfake.base.errors import UserError
+from deepfake.clips import padded, resized
+from deepfake.models.network import Architecture, Network, to_clips
+from deepfake.scores import Scoring, TrackScore, verdict
+from deepfake.video import Images
+
+PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px: what memory it takes is bounded
+Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network, and the section train of params.yaml that it was trained by."""
+
+    network: Network
+    settings: dict[str, Any]
+
+    def logits(self, faces: Images, order: Order | None = None) -> list[float]:
+        """A logit for each sequence of a track's faces, (T, S, S, 3) uint8 RGB, in memory or mapped from a file."""
+        frames = int(self.settings["frames"])
+        sequences = clips.sequences(len(faces), frames, self.settings["sampling"])
+        if order is not None:
+            sequences = [order(sequence) for sequence in sequences]
+        return logits_of(self.network, faces, sequences, frames, int(self.settings["side"]))
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One network or several whose logits are averaged, from logits to P(fake), and how videos are prepared for it."""
+
+    members: tuple[Member, ...]
+    scoring: Scoring
+    params: dict[str, dict[str, Any]]  # sections of params.yaml: extract, detect, filter
+    validation: dict[str, Any]  # what the scoring was fitted on, and how well it did there
+
+    @property
+    def untrained(self) -> str:
+        """Why it cannot be trusted to have learnt anything; "" where it did."""
+        return str(self.validation["untrained"])
+
+    def track(self, faces: Images, order: Order | None = None) -> TrackScore:
+        """What is said of a track's faces, (T, S, S, 3) uint8 RGB; of an ensemble the mean of its members.
+
+        The mean of each sequence, or of the track where the members' sequences differ in length.
+        """
+        all_of_them = [member.logits(faces, order) for member in self.members]
+        if len({len(logits) for logits in all_of_them}) > 1:
+            all_of_them = [[float(np.mean(logits))] for logits in all_of_them]
+        return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces))
+
+    def score(self, tracks: Sequence[TrackScore]) -> float:
+        """P(fake) of a video from its tracks, calibrated where real and fake are equally likely beforehand."""
+        return self.scoring.score(tracks)
+
+    def verdict(self, score: float) -> str:
+        """ "fake" where that is the likelier, else "real"."""
+        return verdict(score)
+
+
+def device() -> torch.device:
+    """DEVICE of the environment, or a GPU where there is one: it changes the speed, and the last digits."""
+    return torch.device(os.environ.get("DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def logits_of(network: Network, faces: Images, sequences: Sequence[list[int]], frames: int, side: int) -> list[float]:
+    """The logits of sequences of a track's frames: the one path of validation, evaluate and predict.
+
+    In full precision, and in batches of at most PIXELS, or of one sequence where that has more.
+    """
+    there = network.mean.device
+    logits: list[float] = []
+    for batch in batches(sequences, max(1, PIXELS // (frames * side**2))):
+        images, mask = padded([resized(np.asarray(faces[sequence]), side) for sequence in batch], frames)
+        with torch.inference_mode(), torch.autocast(there.type, enabled=False):
+            out = network(to_clips(torch.from_numpy(images).to(there)), torch.from_numpy(mask).to(there))
+        logits += out.tolist()
+    return logits
+
+
+def batches(sequences: Sequence[list[int]], size: int) -> Iterator[Sequence[list[int]]]:
+    """The sequences, at most `size` at a time."""
+    return (sequences[start : start + size] for start in range(0, len(sequences), size))
+
+
+def load(folder: Path) -> Detector:
+    """The detector of a folder, on the device to use. Raises UserError where there is none, or a broken one."""
+    card = bundle.read(folder)
+    members = []
+    for member in bundle.read_networks(folder).members:
+        try:
+            network = Network(architecture(member.settings))
+            network.load_state_dict(load_file(folder / member.weights))
+        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            reason = shorten(str(error), 200)  # one line: torch lists every weight that does not fit
+            raise UserError(f"{folder}: a broken bundle: {member.weights}: {reason}", bundle.TRAIN_ANEW) from None
+        members.append(Member(network.to(device()).eval(), member.settings))
+    params = card.params
+    if weights := params["detect"]["weights"]:  # it lies in the bundle, wherever that is
+        params = params | {"detect": params["detect"] | {"weights": str(folder / weights)}}
+    return Detector(tuple(members), card.scoring, params, card.validation)
+
+
+def architecture(settings: Mapping[str, Any]) -> Architecture:
+    """The network's part of the section train; its weights come from elsewhere."""
+    own = {name: settings[name] for name in Architecture.model_fields}
+    return Architecture.model_validate(own | {"pretrained": False})

@@ -1,0 +1,40 @@
+"""calibrate: trained networks in, a detector out: how their logits become P(fake), chosen on validation."""
+
+import sys
+from pathlib import Path
+
+from deepfake import bundle, calibrate
+from deepfake.base import params, tables
+from deepfake.detect import DetectParams
+from deepfake.extract import ExtractParams
+from deepfake.filter import FilterParams
+from stages.command import In, Metric, Out, done, main
+
+
+def run(
+    networks: In = Path("models/networks"),
+    weights: In = Path("data/weights"),
+    detector: Out = Path("models/detector"),
+    report: Metric = Path("reports/calibrate.json"),
+) -> None:
+    """Fit the scoring on validation, and write the detector with all that it needs to score a video."""
+    p = params.load("calibrate", calibrate.CalibrateParams)
+    before: dict[str, params.Params] = {
+        "extract": params.load("extract", ExtractParams).policy(),
+        "detect": params.load("detect", DetectParams),
+        "filter": params.load("filter", FilterParams),
+    }
+    scoring, found = calibrate.fit(bundle.read_validation(networks), p)
+    if found["untrained"]:
+        print(f"warning: this detector did not learn to tell fakes: {found['untrained']}", file=sys.stderr)
+    if few := calibrate.few(found, p):
+        print(f"warning: {few}", file=sys.stderr)
+    sections = {name: section.model_dump(mode="json") for name, section in before.items()}
+    bundle.save(detector, networks, sections, scoring, found)
+    tables.write_metrics(report, found)
+    said = f"validation AUC {found['auc']:.3f}, loss {found['loss']:.3f}"
+    done("calibrate", f"{said}, {found['calibrator']}, tracks by {found['tracks']}", detector)
+
+
+if __name__ == "__main__":
+    main(run)
