@@ -144,7 +144,7 @@ def test_a_training_of_other_settings_begins_anew(folder):
     assert sorted(map(tuple, kept)) == [
         ("best.ckpt", "last.ckpt", "lock"),
         ("done.ckpt", "lock"),
-    ]  # the killed one waits
+    ]  # it waits
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
