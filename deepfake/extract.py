@@ -1,5 +1,6 @@
 """extract: which frames of a video to keep."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,24 +64,29 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
     try:
         info = video.probe(path)
     except video.Unreadable as error:
-        return {"status": error.status, "reason": str(error), "frames": 0, "kept": 0}
+        return {"status": error.status, "reason": str(error), "frames": 0, "kept": 0, "pictures_sha256": ""}
     planned = pick(list(info.packet_times), p) if info.packet_times else [0]
-    times, fault = _save(path, target, planned, p)
+    times, fault, digest = _save(path, target, planned, p)
     if (wanted := pick(times, p)) != planned:  # the headers lied: now that the frames are known, once more
-        _save(path, target, wanted, p)
+        _, _, digest = _save(path, target, wanted, p)
     expected = max(info.header_frames, len(info.packet_times))
     lost = expected - len(times)
     if not fault and lost > max(3, 0.05 * expected):  # a few may lie outside of an edit list
         fault = f"{len(times)} of {expected} frames decode"
     row = {"status": "truncated" if fault else "ok", "reason": fault, "frames": len(times), "kept": len(wanted)}
+    row["pictures_sha256"] = digest
     names = ("codec", "pix_fmt", "width", "height", "rotation", "fps", "bitrate", "duration", "header_frames")
     return row | {name: getattr(info, name) for name in names}
 
 
-def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str]:
-    """Save the wanted frames; the times of all frames that decode, and what was wrong, "" for nothing."""
+def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str, str]:
+    """Save the wanted frames; the times of all frames that decode, what was wrong ("" for nothing), and a hash.
+
+    The hash is of the kept frames' pictures alone: equal in a copy with another container, name or clock.
+    """
     times: list[float] = []
     fault: list[str] = []
+    digest = hashlib.sha256()
 
     def chosen() -> Iterator[video.Frame]:
         keep = set(wanted)
@@ -88,12 +94,16 @@ def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[
             for frame in video.read(path):
                 times.append(frame.time)
                 if frame.index in keep:
+                    shape = (frame.picture.format.name, frame.picture.width, frame.picture.height)
+                    digest.update(repr(shape).encode())
+                    for plane in frame.planes():
+                        digest.update(plane.tobytes())
                     yield frame
         except video.Damaged as error:
             fault.append(f"{len(times)} frames decode, then: {error}")
 
     video.save(target, chosen(), p.crf, p.max_side)
-    return times, "".join(fault)
+    return times, "".join(fault), digest.hexdigest()
 
 
 def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:

@@ -61,6 +61,23 @@ class Frame:
             return np.ascontiguousarray(self.picture.to_ndarray())
         return np.ascontiguousarray(self.picture.to_ndarray(format="rgb24", interpolation=EXACT))
 
+    def planes(self) -> list[Images]:
+        """The bytes of each plane, (height, bytes of a line) uint8, without what pads the lines.
+
+        Of a picture whose values share a plane (packed, or with a palette) those of its RGB.
+        """
+        picture, form = self.picture, self.picture.format
+        if not form.is_planar and len(form.components) > 1:
+            deep = max(component.bits for component in form.components) > 8
+            picture = picture.reformat(format="gbrp16le" if deep else "gbrp", interpolation=EXACT)
+        elif form.has_palette or form.is_bit_stream:
+            picture = picture.reformat(format="gbrp", interpolation=EXACT)
+        lengths = [0] * len(picture.planes)  # bytes of a line
+        for part in picture.format.components:
+            lengths[part.plane] += part.width * ((part.bits + 7) // 8)
+        whole = [np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1) for plane in picture.planes]
+        return [lines[:, :length] for lines, length in zip(whole, lengths, strict=True)]
+
 
 @dataclass(frozen=True)
 class Info:

@@ -88,6 +88,12 @@ def turned() -> Callable[[Path, Path, int], Path]:
 
 
 @pytest.fixture(scope="session")
+def remuxed() -> Callable[..., Path]:
+    """A function that copies the packets of a video into another container, as they are."""
+    return _remuxed
+
+
+@pytest.fixture(scope="session")
 def odd(heads: list[Images], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A function that makes the video of a kind, each once: all that real collections hold, and what is no video."""
     folder = tmp_path_factory.mktemp("odd")
@@ -154,6 +160,16 @@ def _turned(path: Path, target: Path, degrees: int) -> Path:
     zero, one = bytes(4), (2**30).to_bytes(4)
     content[start + size - 44 : start + size - 8] = b"".join((a, b, zero, c, d, zero, zero, zero, one))
     target.write_bytes(content)
+    return target
+
+
+def _remuxed(path: Path, target: Path) -> Path:
+    with av.open(path) as file, av.open(target, "w") as copy:
+        stream = copy.add_stream_from_template(file.streams.video[0])
+        for packet in file.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
     return target
 
 

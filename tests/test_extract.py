@@ -188,12 +188,25 @@ def test_a_rerun_is_equal_to_the_byte(odd, tmp_path):
     assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
 
 
+def test_equal_pictures_have_one_hash_whatever_holds_them(odd, remuxed, tmp_path):
+    copy = remuxed(odd("plain"), tmp_path / "copy.mkv")
+    hashes = [keep(path, tmp_path / "a.mkv", COUNT)["pictures_sha256"] for path in (odd("plain"), copy, odd("10 bit"))]
+    assert copy.read_bytes() != odd("plain").read_bytes()
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+@pytest.mark.parametrize("change", [{"max_side": 100}, {"crf": 30}])
+def test_the_hash_of_the_pictures_is_of_what_was_decoded_not_of_how_it_is_stored(odd, tmp_path, change):
+    hashes = {keep(odd("plain"), tmp_path / "a.mkv", p)["pictures_sha256"] for p in (COUNT, policy(**change))}
+    assert len(hashes) == 1
+
+
 def test_the_work_on_a_video_names_its_bytes(odd, tmp_path):
     row = extract.work(Item("a", (odd("plain"),)), tmp_path, COUNT)
     assert row["sha256"] == content(odd("plain"))
     assert (tmp_path / extract.FRAMES).is_file()
     gone = extract.work(Item("b", (tmp_path / "b.mp4",)), tmp_path, COUNT)
-    assert gone == {"status": "missing", "reason": "no such file", "frames": 0, "kept": 0, "sha256": ""}
+    assert (gone["status"], gone["reason"], gone["kept"], gone["sha256"]) == ("missing", "no such file", 0, "")
 
 
 # ---- the stage
