@@ -19,6 +19,7 @@ from deepfake.models import weights
 from deepfake.models.encoders.video import Video
 from deepfake.models.fusion import Fusion
 from deepfake.models.heads.transformer import places
+from deepfake.models.motion import with_motion
 from deepfake.models.network import Architecture, Network, side_of, to_clips
 from deepfake.models.pooling import average
 from deepfake.models.thumbnails import thumbnails
@@ -39,6 +40,8 @@ EVERY = [
     {"encoder": "timm", "backbone": "test_vit", "head": "mean"},
     {"encoder": "cnn", "head": "lstm", "thumbnails": 2, "fusion": "concat"},
     {"encoder": "small_cnn", "head": "gru", "bidirectional": False, "layers": 1, "fusion": "gate"},
+    *({"encoder": "small_cnn", "head": head, "motion": True} for head in HEADS),
+    {"encoder": "cnn", "head": "attention", "thumbnails": 2, "fusion": "gate", "motion": True},
 ]
 every_network = pytest.mark.parametrize("made", EVERY, ids=lambda made: "-".join(str(value) for value in made.values()))
 
@@ -50,6 +53,7 @@ def architecture(**changed: Any) -> Architecture:
         "backbone": BACKBONES.get(changed.get("encoder", "cnn")),
         "pretrained": False,
         "thumbnails": 1,
+        "motion": False,
         "head": "mean",
         "layers": 2,
         "hidden": 16,
@@ -172,7 +176,7 @@ def test_padding_does_not_change_what_is_learnt_either(made):
         same(one, other)
 
 
-def order_matters(**made: str) -> float:
+def order_matters(**made: Any) -> float:
     """By how much a logit changes with the order of the frames, at least and at most."""
     net, clips = network(**made).double(), noise(2, 4).double()  # untrained, a head hardly looks at the order
     changes = (logits(net, clips) - logits(net, clips[:, [2, 0, 3, 1]])).abs()
@@ -184,6 +188,11 @@ def order_matters(**made: str) -> float:
 def test_a_temporal_head_sees_the_order_of_the_frames_and_a_blind_one_does_not(encoder, head):
     least, most = order_matters(encoder=encoder, head=head)
     assert most < 1e-12 if head in BLIND else least > 1e-9
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_any_head_sees_the_order_of_the_frames_where_it_is_given_their_motion(head):
+    assert order_matters(encoder="small_cnn", head=head, motion=True)[0] > 1e-9
 
 
 @pytest.mark.parametrize("encoder", sorted(WHOLE))
@@ -335,6 +344,7 @@ def test_faces_have_the_size_of_params_or_that_of_the_publication(encoder, backb
         ({"encoder": "video", "backbone": None}, "no backbone 'null'; there are: mc3_18, mvit_v2_s, r2plus1d_18"),
         ({"encoder": "video", "backbone": "mvit"}, "no backbone 'mvit'; there are: mc3_18, mvit_v2_s, r2plus1d_18"),
         ({"head": "transformer", "hidden": 10}, "train.hidden: transformer has 4 heads"),
+        ({"encoder": "video", "motion": True}, "train.motion: video sees clips whole: no frame before another"),
         ({"thumbnails": 3}, r"train.side: thumbnails: a multiple of 3 \(got 32\)"),
         ({"pretrained": True}, "train.pretrained: no weights of cnn are published"),
         ({"encoder": "squeezenet", "backbone": "caffe", "pretrained": True}, "no weights of Caffe are downloaded"),
@@ -540,6 +550,14 @@ def test_bytes_become_channels_between_zero_and_one():
     assert (clips.shape, clips.dtype) == ((1, 2, 3, 4, 5), torch.float32)
     same(clips[0, 1, :, 2, 3], torch.tensor([0.0, 0.2, 1.0]))
     assert clips.sum() == clips[0, 1, :, 2, 3].sum()
+
+
+def test_motion_is_the_difference_from_the_frame_before_and_zero_where_there_is_none_and_in_padding():
+    features = torch.tensor([[[1.0, 5.0], [4.0, 3.0], [9.0, 9.0]], [[2.0, 0.0], [7.0, 7.0], [7.0, 7.0]]])  # (2, 3, 2)
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    out = with_motion(features, mask)
+    assert (out[..., :2] == features).all()
+    assert out[..., 2:].tolist() == [[[0, 0], [3, -2], [5, 6]], [[0, 0], [0, 0], [0, 0]]]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.models.fusion import Fusion
+from deepfake.models.motion import with_motion
 from deepfake.models.thumbnails import thumbnails
 
 
@@ -20,6 +21,7 @@ class Architecture(Params):
     backbone: str | None  # the model's name in the library, where the encoder stands for many: timm, video
     pretrained: bool | str  # true: the library's own weights, downloaded; or a file of them: .safetensors, .pth
     thumbnails: int = Field(ge=1, le=4)  # n: n x n frames in one picture (TALL); 1: each frame on its own
+    motion: bool  # the head gets each frame's features and their difference from the frame before
     head: str  # a file of deepfake/models/heads
     layers: int = Field(ge=1, le=12)  # of the head: lstm, gru, transformer, tcn
     hidden: int = Field(ge=8)  # its width
@@ -41,15 +43,18 @@ class Network(nn.Module):
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
-        self.thumbnails = a.thumbnails
+        self.thumbnails, self.motion = a.thumbnails, a.motion
         if (side := side_of(a)) % a.thumbnails:
             raise UserError(f"params.yaml: train.side: thumbnails: a multiple of {a.thumbnails} (got {side})")
         self.encoder = plugins.load("models.encoders", a.encoder).build(a)
         if not self.encoder.whole:
             self.encoder.to(memory_format=torch.channels_last)
+        elif a.motion:
+            raise UserError(f"params.yaml: train.motion: {a.encoder} sees clips whole: no frame before another", "false")
         self.register_buffer("mean", torch.tensor(self.encoder.mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(self.encoder.std).view(3, 1, 1))
-        self.head = plugins.load("models.heads", a.head).build(self.encoder.features, a)
+        inner = self.encoder.features * (2 if a.motion else 1)
+        self.head = plugins.load("models.heads", a.head).build(inner, a)
         self.fusion = None if a.fusion == "none" else Fusion(self.encoder.features, self.head.features, a.fusion)
         self.logit = nn.Linear((self.fusion or self.head).features, 1)
 
@@ -65,7 +70,7 @@ class Network(nn.Module):
             encoded = self.encoder(frames)  # (N, D)
             features = encoded.new_zeros(*mask.shape, encoded.shape[1])  # (B, T, D)
             features[mask] = encoded
-        state = self.head(features, mask)
+        state = self.head(with_motion(features, mask) if self.motion else features, mask)
         if self.fusion is not None:
             state = self.fusion(features, state, mask)
         logits: Tensor = self.logit(state).squeeze(1)
