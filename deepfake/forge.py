@@ -1,4 +1,4 @@
-"""forge: labelled fakes from any folder of real videos: faces swapped between the people in it.
+"""forge: labelled fakes from any folder of real videos, by the methods of deepfake/forgeries.
 
 Reals and fakes leave through one decoder and one encoder, each fake in a file of the size of its real, so that only the
 pictures tell them apart.
@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, cycle, islice, repeat
+from functools import partial
+from itertools import chain, cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,16 +19,16 @@ import pandas as pd
 from pydantic import Field
 
 from deepfake import video
-from deepfake.base import parallel, tables
+from deepfake.base import parallel, plugins, tables
 from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.faces import Floats
-from deepfake.swap import Finder, swap
+from deepfake.footage import Footage
+from deepfake.swap import Finder
 from deepfake.video import Images
 from deepfake.videos import USABLE
 
-METHOD = "faceswap"
 INDEXES = ("manifest.csv", "INDEX.csv")  # may say who is on which video
 MIN_FACES = 0.5  # of a video's frames: with fewer it is not used
 TOLERANCE = 0.02  # of the size in bytes that a file shall have ...
@@ -38,6 +39,7 @@ HELD = 100  # frames that are held in memory
 class ForgeParams(Params):
     """How the fakes are made."""
 
+    method: str = "faceswap"  # a file of deepfake/forgeries
     seed: int = Field(default=0, ge=0)  # who is paired with whom
     pairs: int = Field(default=1, ge=1)  # fakes of each real; people are swapped within groups of one more
     max_frames: int = Field(default=0, ge=0)  # of a video; 0 = all
@@ -74,7 +76,7 @@ class Real:
 
 
 def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
-    """Swap the faces of the people on the videos under `real_dir`; `out_dir` appears whole or not at all.
+    """Make fakes of the videos under `real_dir` by one method; `out_dir` appears whole or not at all.
 
     It gets real/, fake/, manifest.csv and report.csv. A manifest.csv or INDEX.csv in `real_dir` may say who is on which
     video (columns path, and identity or identities; with a column label, only the rows called real count); without it
@@ -84,6 +86,7 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
     """
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise UserError(f"{out_dir} is not empty", "name a new folder, or remove this one")
+    people = plugins.load("forgeries", p.method).PEOPLE
     found = listing(real_dir)
     with aside(out_dir) as new:
         reals = parallel.run(_take, [(one, new / "real", p) for one in found], "real")
@@ -92,7 +95,7 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
         if not swaps:
             raise _too_few(real_dir, reals)
         kept = parallel.run(_swap, [(*both, new / "fake", p) for both in swaps], "fake")
-        result = Forged(_manifest(usable, swaps), _report(real_dir, reals, swaps, kept))
+        result = Forged(_manifest(usable, swaps, p.method, people), _report(real_dir, reals, swaps, kept))
         tables.write(new / "report.csv", result.report)
         tables.write(new / "manifest.csv", result.manifest)
     return result
@@ -167,22 +170,12 @@ def _take(job: tuple[Real, Path, ForgeParams]) -> Real:
 def _swap(job: tuple[Real, Real, Path, ForgeParams]) -> int:
     """Write one fake; how many of its frames stay as they are. A source that ends sooner starts again."""
     target, source, folder, p = job
-    faceless = 0
-
-    def swapped() -> Iterator[Images]:
-        nonlocal faceless
-        others = chain.from_iterable(_frames(source.path, p, []) for _ in repeat(None))
-        own = zip(_frames(target.path, p, []), target.landmarks, strict=True)
-        for (image, shape), other, other_shape in zip(own, others, cycle(source.landmarks), strict=False):
-            if np.isnan(shape).any() or np.isnan(other_shape).any():
-                faceless += 1
-                yield image
-            else:
-                yield swap(image, shape, other, other_shape, p.resolution)
-
-    with _film(swapped()) as film:
+    method = plugins.load("forgeries", p.method)
+    both = [Footage(partial(_frames, one.path, p, []), one.landmarks) for one in (target, source)]
+    with _film(method.forged(*both, p.resolution)) as film:
         _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
-    return faceless
+    lost = zip(np.isnan(target.landmarks[:, 0, 0]), cycle(np.isnan(source.landmarks[:, 0, 0])), strict=False)
+    return sum(bool(own or (other and method.PEOPLE > 1)) for own, other in lost)
 
 
 @contextmanager
@@ -256,11 +249,11 @@ def _fake_name(target: Real, source: Real) -> str:
     return f"{target.name}_{source.name}"
 
 
-def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]]) -> pd.DataFrame:
+def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]], method: str, people: int) -> pd.DataFrame:
     rows = [(f"real/{one.name}.mp4", "real", one.identity, "", "") for one in reals]
     for target, source in swaps:
-        people = f"{target.identity}+{source.identity}"
-        rows.append((f"fake/{_fake_name(target, source)}.mp4", "fake", people, METHOD, f"real/{target.name}.mp4"))
+        shown = "+".join((target.identity, source.identity)[:people])
+        rows.append((f"fake/{_fake_name(target, source)}.mp4", "fake", shown, method, f"real/{target.name}.mp4"))
     return pd.DataFrame(rows, columns=["path", "label", "identities", "method", "source"])
 
 

@@ -20,6 +20,7 @@ FILES = ("dvc.yaml", "data/demo/dvc.yaml")
 FOLDERS = ("deepfake/base", "deepfake/drawing")  # stand for the files in them
 KINDS = {"In": "deps", "Out": "outs", "Metric": "metrics", "Plot": "plots"}  # of stages/command.py, as DVC calls them
 PLUGINS = {  # kind: the key of params.yaml that chooses one
+    "forgeries": "demo.method",
     "layouts": "extract.layout",
     "detectors": "detect.detector",
     "models.encoders": "train.encoder",

@@ -56,23 +56,24 @@ def predict(
 def forge(
     real_dir: Annotated[Path, typer.Argument(help="folder of real videos; a manifest.csv in it may name the people")],
     out_dir: Annotated[Path, typer.Argument(help="new folder: real/, fake/, manifest.csv, report.csv, sheet.jpg")],
+    method: Annotated[str, typer.Option(help="how: a file of deepfake/forgeries")] = "faceswap",
     pairs: Annotated[int, typer.Option(min=1, help="fakes of each real")] = 1,
     max_frames: Annotated[int, typer.Option(min=0, help="of a video; 0 = all")] = 0,
     resolution: Annotated[int, typer.Option(min=0, help="px that a generator draws a face in; 0 = as its source")] = 0,
     crf: Annotated[int, typer.Option(min=1, max=51, help="H.264 quality of reals and fakes")] = 23,
     seed: Annotated[int, typer.Option(min=0, help="who is paired with whom")] = 0,
 ) -> None:
-    """Make labelled fakes from real videos: the faces of two people swapped, frame by frame.
+    """Make labelled fakes from real videos: faces swapped, mouths replaced, stills brought to life.
 
     The reals are encoded anew with the settings of the fakes, so that the codec is no shortcut. The output is a dataset
     for this pipeline: set extract.root to OUT_DIR and extract.layout to manifest.
     """
     from deepfake import plots
     from deepfake.forge import ForgeParams
-    from deepfake.forge import forge as swap_faces
+    from deepfake.forge import forge as make
 
-    p = ForgeParams(seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
-    made = swap_faces(real_dir, out_dir, p)
+    p = ForgeParams(method=method, seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
+    made = make(real_dir, out_dir, p)
     plots.save(out_dir / "sheet.jpg", plots.swaps_sheet(made.manifest, out_dir))
     for row in made.report[made.report["reason"] != ""].itertuples():
         print(f"{row.path}: {row.status}: {row.reason}", file=sys.stderr)
