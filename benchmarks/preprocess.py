@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -34,10 +35,9 @@ def plain(listing: Path, out: Path) -> None:
     """The plain script: of {video: kept frames}, JPEG files of frames and faces; prints how many faces it found."""
     import dlib
 
-    from deepfake.faces import dlib_model
-
+    spec = find_spec("face_recognition_models")  # not by deepfake.faces, with which OpenCV's own kernels are left out
     detector = dlib.get_frontal_face_detector()
-    predictor = dlib.shape_predictor(str(dlib_model("shape_predictor_68_face_landmarks.dat")))
+    predictor = dlib.shape_predictor(str(Path(spec.origin).parent / "models/shape_predictor_68_face_landmarks.dat"))
     found = 0
     for name, wanted in json.loads(listing.read_text()).items():
         folder = out / Path(name).name

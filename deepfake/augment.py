@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-import cv2
 import numpy as np
 from pydantic import Field
 
 from deepfake import video
 from deepfake.base.items import Item
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.video import Images
 

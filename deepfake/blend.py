@@ -10,9 +10,9 @@ brightness; hue and saturation stay, for the code's shift of them, by 0.3 of one
 
 from typing import Any
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.clips import resized
 from deepfake.video import Images
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from deepfake import video
 from deepfake.base import items
 from deepfake.base.items import Item
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.video import Images
 

@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from pydantic import Field
 
 from deepfake import video
 from deepfake.base import plugins
 from deepfake.base.items import Item
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.faces import Detector, Face, crop, distinct, overlap, sharpness
 from deepfake.video import Images

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from deepfake.base.errors import UserError
+from deepfake.base.opencv import cv2
 from deepfake.video import Images
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -143,7 +143,7 @@ def _box_matrix(face: Face, size: int, margin: float) -> Floats:
 def _seen(matrix: Floats, size: int, width: int, height: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of what a (size, size) view shows of an image, and a pixel of the view around it."""
     corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]]) - matrix[:, 2]
-    corners = np.asarray(np.linalg.solve(matrix[:, :2], corners.T).T, float)
+    corners = np.round(np.linalg.solve(matrix[:, :2], corners.T).T, 6)  # a whole number is one on every processor
     least = np.ceil(1 / _scale(matrix))  # of a view beside the image, its edge
     low = np.clip(np.floor(corners.min(0)), 0, (max(0, width - least), max(0, height - least)))
     high = np.clip(np.ceil(corners.max(0)), low + least, (width, height))

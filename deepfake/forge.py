@@ -13,7 +13,6 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -22,6 +21,7 @@ from deepfake import video
 from deepfake.base import parallel, plugins, tables
 from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.faces import Floats
 from deepfake.footage import Footage

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from deepfake import video
 from deepfake.base.disk import aside
+from deepfake.base.opencv import cv2
 from deepfake.video import Images
 
 if TYPE_CHECKING:

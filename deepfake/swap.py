@@ -3,10 +3,10 @@
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
+from deepfake.base.opencv import cv2
 from deepfake.detectors import dlib_hog
 from deepfake.faces import Detector, Face, Floats, dlib_landmarks, overlap, similarity
 from deepfake.video import Images

@@ -203,12 +203,13 @@ def encode(path: Path, images: Iterable[Images], fps: float, *, bitrate: int = 0
     """
     rate = Fraction(fps).limit_denominator(1001)
     options = {"b": str(bitrate)} if bitrate else {"crf": str(crf)}
-    options |= {"preset": "veryfast", "x264-params": "threads=1:mbtree=0"}  # mbtree differs from run to run
+    options |= {"preset": "veryfast", "x264-params": "threads=1:mbtree=0:cpu-independent=1"}
+    # mbtree differs from run to run, and the choices of x264 from one processor to the next
     count = 0
     with aside(path) as new, _writer(new, "libx264", "yuv420p", options, clock=1 / rate, rate=rate) as put:
         for count, image in enumerate(images, start=1):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            put(picture.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG), count - 1)
+            put(picture.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG, interpolation=EXACT), count - 1)
     return count
 
 

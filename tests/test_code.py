@@ -111,5 +111,5 @@ def test_an_edited_formula_is_noticed_by_those_who_import_it(package):
 
 
 def test_only_the_libraries_that_shape_a_result_are_named():
-    versions = code.versions(["deepfake.faces", "deepfake.base.params"])
+    versions = code.versions(["deepfake.faces", "deepfake.base.opencv", "deepfake.base.params"])
     assert versions == {"cv2": cv2.__version__, "dlib": versions["dlib"], "numpy": np.__version__}

@@ -5,10 +5,10 @@ Source: Wu et al., "YuNet: a tiny millisecond-level face detector", Machine Inte
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from deepfake.base.errors import UserError
+from deepfake.base.opencv import cv2
 from deepfake.faces import EYES_NOSE_MOUTH, Detector, Face
 from deepfake.video import Images
 

@@ -1,23 +1,47 @@
-"""brushes: what heads are drawn with: soft shapes, noise, layers; and the room behind them."""
+"""brushes: what heads are drawn with: soft shapes, noise, layers; and the room behind them.
+
+Every processor draws the same bytes: sums, products and roots are rounded alike everywhere; NumPy's exponentials,
+sines, powers and matrix products are not, and stand nowhere in `drawing`.
+"""
 
 from typing import Any
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.video import Images
 
 Grid = np.ndarray[Any, np.dtype[Any]]  # float32: a number for each texel, (H, W), or a colour, (H, W, 3)
 
 
+def fade(value: Grid) -> Grid:
+    """About exp(-value) of values from 0: (1 - value / 64) ** 64."""
+    left = np.asarray(1 - np.minimum(value, 64) / 64, np.float32)
+    for _ in range(6):
+        left *= left
+    return left
+
+
+def sine(angle: Grid) -> Grid:
+    """About the sine of radians, of parabolas; the root of its mean square is that of 8/15."""
+    turn = angle / (2 * np.pi)
+    turn = turn - np.rint(turn)
+    return np.asarray(8 * turn * (1 - 2 * np.abs(turn)))
+
+
+def radius(x: Grid, y: Grid) -> Grid:
+    """How far (x, y) lies from (0, 0)."""
+    return np.asarray(np.sqrt(x * x + y * y))
+
+
 def bump(x: Grid, y: Grid, cx: float, cy: float, sx: float, sy: float) -> Grid:
     """A bell of height 1 at (cx, cy)."""
-    return np.asarray(np.exp(-(((x - cx) / sx) ** 2) - ((y - cy) / sy) ** 2), np.float32)
+    return fade(((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2)
 
 
 def stroke(distance: Grid, width: float) -> Grid:
     """A soft line: 1 where the distance is 0, fading with `width`."""
-    return np.asarray(np.exp(-((distance / width) ** 2)), np.float32)
+    return fade((distance / width) ** 2)
 
 
 def step(low: float, high: float, value: Grid) -> Grid:

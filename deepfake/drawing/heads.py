@@ -5,11 +5,11 @@ y = -.1, the tip of the nose at .3, the mouth at .6, the chin at 1. Colours are 
 that is the part of `poses`.
 """
 
-import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from deepfake.drawing.brushes import Grid, bump, clouds, colour, layer, mix, room, step, stroke
+from deepfake.base.opencv import cv2
+from deepfake.drawing.brushes import Grid, bump, clouds, colour, layer, mix, radius, room, sine, step, stroke
 
 EXTENT, LEFT, TOP = 3.2, -1.6, -1.75  # of the texture, and its corner
 DENSITY = 1.2  # texels for a pixel of the frame
@@ -76,7 +76,7 @@ class Head:
         self.nose_w, self.nose_y, self.nose_z = u(0.85, 1.3), u(0.27, 0.35), u(0.8, 1.3)
         self.mouth_y, self.mouth_w, self.lips, self.smile = u(0.58, 0.65), u(0.24, 0.31), u(0.75, 1.35), u(0.01, 0.055)
         sun = np.array([rng.choice([-1.0, 1.0]) * u(0.25, 0.6), -u(0.3, 0.6), 1.0])
-        self.sun = np.asarray(sun / np.linalg.norm(sun))
+        self.sun = np.asarray(sun / np.sqrt((sun**2).sum()))
         self.ambient = u(0.42, 0.6)
 
     def _draw_styles(self, rng: np.random.Generator) -> None:
@@ -109,8 +109,9 @@ class Head:
         half = np.nan_to_num(self.profile(y[:, :1]), nan=-0.2).astype(np.float32)  # (side, 1)
         slope = np.nan_to_num(self.profile.derivative()(y[:, :1])).clip(-6, 6).astype(np.float32)
         self.inside = (half - np.abs(x)) / np.sqrt(1 + slope**2)  # about the distance to the outline
-        across = np.clip(1 - (np.abs(x) / np.maximum(half, 0.05)) ** 2.4, 0, 1) ** 0.5
-        z = 0.72 * across * np.clip(1 - ((y + 0.14) / 1.3) ** 2, 0, 1) ** 0.5 + 0.006 * clouds(rng, self.side, 14, 25)
+        aside = np.abs(x) / np.maximum(half, 0.05)  # 1 at the outline
+        across = np.sqrt(np.clip(1 - aside**2 * np.sqrt(aside), 0, 1))
+        z = 0.72 * across * np.sqrt(np.clip(1 - ((y + 0.14) / 1.3) ** 2, 0, 1)) + 0.006 * clouds(rng, self.side, 14, 25)
         eye, nose, mouth, wing = self.eye_y, self.nose_y, self.mouth_y, 0.115 * self.nose_w
         for s in (-1.0, 1.0):
             z += 0.03 * bump(x, y, s * self.eye_x, eye, 0.12, 0.07) - 0.085 * bump(
@@ -129,9 +130,7 @@ class Head:
         z = cv2.GaussianBlur(z, (0, 0), 0.014 * self.texel)
         slopes = np.gradient(cv2.resize(z, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 / self.texel)
         dy, dx = (np.clip(slope, -1.6, 1.6) for slope in slopes)
-        self.normals = (np.stack([-dx, -dy, np.ones_like(dx)], -1) / np.sqrt(dx**2 + dy**2 + 1)[..., None]).astype(
-            np.float32
-        )
+        self.normals = np.asarray(np.stack([-dx, -dy, np.ones_like(dx)]) / np.sqrt(dx**2 + dy**2 + 1), np.float32)
 
     def _skin(self, rng: np.random.Generator) -> Grid:
         """(side, side, 3): blush, mottling, pores, moles and freckles of its own."""
@@ -184,7 +183,7 @@ class Head:
         for s in (-1.0, 1.0):
             t = (x * s - 0.12) / 0.4  # 0 at the nose, 1 at the temple
             along = np.clip(t, 0, 1)
-            middle = self.brow_y - self.brow_arch * np.sin(along * 2.4) + 0.05 * along**2
+            middle = self.brow_y - self.brow_arch * sine(along * 2.4) + 0.05 * along**2
             thick = self.brow_w * np.clip(1.15 - 0.75 * t, 0.15, 1)
             brow = step(1.25, 0.55, np.abs(y - middle) / thick) * step(-0.04, 0.1, t) * step(1.02, 0.8, t)
             tex = mix(tex, self.hair * 0.8, brow * strands)
@@ -219,24 +218,29 @@ class Head:
             fall = np.clip((width - np.abs(x) + ragged) * px * 0.7, 0, 1) * step(0.08, -0.08, y - end) * (y > -0.6)
             self.back = layer(tone * 0.62, fall)
         elif cut == "bun":
-            self.back = layer(tone * 0.62, np.clip((0.36 - np.hypot(x, y + 1.5) + ragged) * px * 0.7, 0, 1))
+            self.back = layer(tone * 0.62, np.clip((0.36 - radius(x, y + 1.5) + ragged) * px * 0.7, 0, 1))
 
     def _strands(self, rng: np.random.Generator, part: float) -> Grid:
         """(side, side, 3): the colour of hair that falls from a parting at x = `part`."""
         x, y = self.x, self.y
         turn = np.linspace(-190, 190, 512)
-        strand = 0.55 * np.interp(60 * np.arctan2(y + 1.25, x - part), turn, rng.standard_normal(512))
+        across = (x - part) / np.maximum(np.abs(x - part) + np.abs(y + 1.25), 1e-6)  # about the angle, 1 to the right
+        strand = 0.55 * np.interp(94 * (1 - across), turn, rng.standard_normal(512))
         strand = strand + 0.5 * clouds(rng, self.side, 23, 60) + 0.25 * rng.standard_normal((self.side, self.side))
         if self.cut == "curly":
             strand = 1.2 * clouds(rng, self.side, 22, 40)
-        gloss = stroke(np.hypot(x - 0.3 * part, y + 0.4) - 0.72, 0.12)
+        gloss = stroke(radius(x - 0.3 * part, y + 0.4) - 0.72, 0.12)
         return np.asarray(self.hair * (1 + 0.17 * np.clip(strand, -2, 2) + 0.35 * gloss)[..., None] + 4, np.float32)
 
     def _spectacles(self, rng: np.random.Generator) -> Grid:
         """(side, side): where the frames of the glasses are."""
         x, y = np.abs(self.x), self.y - self.eye_y
-        power, w, h = rng.uniform(2, 4), rng.uniform(0.2, 0.24), rng.uniform(0.15, 0.19)
-        ring = np.abs(((np.abs(x - 0.31) / w) ** power + (np.abs(y - 0.03) / h) ** power) ** (1 / power) - 1) * h
+        square, w, h = rng.uniform(0, 0.9), rng.uniform(0.2, 0.24), rng.uniform(0.15, 0.19)
+        across, down = ((x - 0.31) / w) ** 2, ((y - 0.03) / h) ** 2
+        # of round glasses, square 0, to those with corners, 1. Source: Fernandez-Guasti, "Analytic geometry of some
+        # rectilinear figures", Int. J. of Mathematical Education in Science and Technology 1992
+        ring = np.sqrt((across + down + np.sqrt((across + down) ** 2 - 4 * square * across * down)) / 2)
+        ring = np.abs(ring - 1) * h
         arm = np.abs(y + 0.02) + 10 * (x < 0.31 + w) + 10 * (self.inside < 0)
         bridge = np.abs(y + 0.02 - 0.4 * x**2) + 10 * (x > 0.32 - w)
         return np.asarray(np.clip((0.018 - np.minimum(np.minimum(ring, arm), bridge)) * self.texel + 0.5, 0, 1))
@@ -253,16 +257,18 @@ class Head:
         shade = np.clip(0.55 + 0.42 * round_ - 0.4 * step(1.45, 0.95, y + 0.3 * np.abs(x)), 0.25, 1.2)  # below the chin
         skin = np.asarray(self.tone * shade[..., None] + 2.5 * clouds(rng, n, 9, 30)[..., None], np.float32)
         breadth, top = rng.uniform(1.35, 1.6), rng.uniform(1.42, 1.52)
-        slope = 0.42 * (np.abs(x) / breadth) ** 2.6 - 0.16 * step(0.75, 0.3, np.abs(x))
+        aside = np.abs(x) / breadth
+        slope = 0.42 * aside**2 * np.sqrt(aside) - 0.16 * step(0.75, 0.3, np.abs(x))
         chest = np.clip((y - top - slope) * px, 0, 1)
         cloth = 1 + 0.09 * clouds(rng, n, 6, 11) + 0.03 * rng.standard_normal((n, n))
         if rng.random() < 0.3:
-            cloth *= 0.88 + 0.24 * (np.sin(y * rng.uniform(25, 60)) > rng.uniform(-0.3, 0.6))  # stripes
+            cloth *= 0.88 + 0.24 * (sine(y * rng.uniform(25, 60)) > rng.uniform(-0.3, 0.6))  # stripes
         cloth *= 1.02 + 0.3 * self.sun[0] * x - 0.25 * (x / breadth) ** 2
-        power, open_, depth, hem = ((0.5, 0.44, 0.24, -0.25), (1, 0.5, 0.55, -0.25), (1, 0.5, 0.4, 0.55))[
+        curved, open_, depth, hem = ((True, 0.44, 0.24, -0.25), (False, 0.5, 0.55, -0.25), (False, 0.5, 0.4, 0.55))[
             rng.integers(3)
         ]
-        collar = (np.abs(x) - open_ * np.clip(1 - (y - top + 0.15) / depth, 0, 1) ** power) * px  # px from its edge
+        neckline = np.clip(1 - (y - top + 0.15) / depth, 0, 1)
+        collar = (np.abs(x) - open_ * (np.sqrt(neckline) if curved else neckline)) * px  # px from its edge
         cloth *= 1 + hem * stroke(collar - 0.05 * px, 0.035 * px)
         fabric = np.clip(colour(rng, (30, 170), (40, 210)) * cloth[..., None], 6, 245)
         self.body = layer(mix(skin, fabric, chest * np.clip(collar, 0, 1)), np.maximum(neck, chest))  # (n, n, 4)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from deepfake.drawing.brushes import Grid, bump, mix, over, step, stroke
+from deepfake.base.opencv import cv2
+from deepfake.drawing.brushes import Grid, bump, mix, over, radius, sine, step, stroke
 from deepfake.drawing.heads import LEFT, MARGIN, SCALE, TOP, Head
 from deepfake.video import Images
 
@@ -39,13 +39,13 @@ def talk(rng: np.random.Generator, frames: int, fps: float) -> list[Pose]:
     def wave(size: float, low: float, high: float) -> Grid:
         """(frames,): three sines of [low, high] Hz, of standard deviation `size` in all."""
         rate, phase = rng.uniform(low, high, (3, 1)), rng.uniform(0, 2 * np.pi, (3, 1))
-        return np.asarray(size * np.sqrt(2 / 3) * np.sin(2 * np.pi * rate * time + phase).sum(0))
+        return np.asarray(size * np.sqrt(5 / 8) * sine(2 * np.pi * rate * time + phase).sum(0))
 
     yaw, pitch = rng.uniform(-0.1, 0.1) + wave(0.12, 0.15, 0.7), rng.uniform(-0.05, 0.05) + wave(0.05, 0.2, 0.9)
     roll, brow = rng.uniform(-0.04, 0.04) + wave(0.035, 0.15, 0.6), wave(0.5, 0.3, 0.8)
     place, sway = rng.uniform((-0.12, -0.06), (0.12, 0.06)), np.stack([wave(0.05, 0.1, 0.5), wave(0.03, 0.1, 0.6)], 1)
     shake = rng.uniform(0, 1) ** 2 * np.stack([wave(0.016, 1.5, 6.0), wave(0.016, 1.5, 6.0)], 1)  # held by hand, or not
-    beat = np.abs(np.sin(np.pi * (rng.uniform(2.4, 3.6) * time + rng.random()) + wave(0.8, 0.5, 1.5)))
+    beat = np.abs(sine(np.pi * (rng.uniform(2.4, 3.6) * time + rng.random()) + wave(0.8, 0.5, 1.5)))
     jaw = rng.uniform(0.6, 1.0) * np.clip(np.clip(wave(1.0, 0.3, 0.8) + 0.6, 0, 1) * beat - 0.08, 0, 1)
     pout, light = np.clip(wave(0.6, 1.0, 2.5), 0, 1), 1 + wave(0.015, 0.2, 1.0)
     lids = np.full(frames, rng.uniform(0.86, 1.0))
@@ -77,10 +77,20 @@ def picture(head: Head, pose: Pose, rng: np.random.Generator) -> Images:
 
 def _rotation(pose: Pose) -> Grid:
     """(3, 3): roll after pitch after yaw."""
-    (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (pose.yaw, pose.pitch, pose.roll))
-    yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    return np.asarray(np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]]) @ pitch @ yaw)
+    (cy, sy), (cp, sp), (cr, sr) = (_turned(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
+    return np.array(
+        [
+            [cr * cy - sr * sp * sy, -sr * cp, cr * sy + sr * sp * cy],
+            [sr * cy + cr * sp * sy, cr * cp, sr * sy - cr * sp * cy],
+            [-cp * sy, sp, cp * cy],
+        ]
+    )
+
+
+def _turned(angle: float) -> tuple[float, float]:
+    """Cosine and sine of a small angle: of one less than 1 % smaller at 0.3, whose half has the tangent angle / 2."""
+    t = angle / 2
+    return (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
 
 
 def _window(image: Images, shift: Grid, size: int) -> Images:
@@ -92,7 +102,8 @@ def _window(image: Images, shift: Grid, size: int) -> Images:
 def _plane(head: Head, turn: Grid, pose: Pose, z: float) -> Grid:
     """(2, 3): from the texture to the frame, for what lies at one depth."""
     unit, pivot = head.size * SCALE, np.array([0, PIVOT])
-    corner = turn[:2, :2] @ (np.array([LEFT, TOP]) - pivot) + turn[:2, 2] * z + pivot + pose.head + pose.camera
+    left, top = LEFT, TOP - PIVOT
+    corner = turn[:2, 0] * left + turn[:2, 1] * top + turn[:2, 2] * z + pivot + pose.head + pose.camera
     return np.hstack([turn[:2, :2] * unit / head.texel, (corner * unit + head.size / 2)[:, None]])
 
 
@@ -101,12 +112,12 @@ def _solved(head: Head, turn: Grid, pose: Pose) -> tuple[Grid, Grid]:
     axis = ((np.arange(COARSE) + 0.5) / COARSE - 0.5) / SCALE
     shift = np.add(pose.head, pose.camera)
     right, down = np.meshgrid(axis - shift[0], axis - shift[1] - PIVOT)
-    inverse = np.linalg.inv(turn[:2, :2])
+    (a, b), (c, d) = turn[:2, :2]
     z = np.full((COARSE, COARSE), 0.3, np.float32)
     for _ in range(4):  # the depth depends on the texel and the texel on the depth
-        flat = np.stack([right - turn[0, 2] * z, down - turn[1, 2] * z], -1) @ inverse.T
-        x, y = flat[..., 0], flat[..., 1] + PIVOT
-        u, v = (((a - low) * head.texel - 0.5).astype(np.float32) for a, low in ((x, LEFT), (y, TOP)))
+        across, along = right - turn[0, 2] * z, down - turn[1, 2] * z
+        x, y = (d * across - b * along) / (a * d - b * c), (a * along - c * across) / (a * d - b * c) + PIVOT
+        u, v = (((part - low) * head.texel - 0.5).astype(np.float32) for part, low in ((x, LEFT), (y, TOP)))
         z = np.asarray(cv2.remap(head.depth, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
     chin = step(head.mouth_y - 0.02, head.mouth_y + 0.2, y) * step(1.0, 0.5, np.abs(x))
     forehead = bump(x, y, 0, head.brow_y, 0.75, 0.16)
@@ -125,12 +136,21 @@ def _lit(head: Head, turn: Grid, pose: Pose) -> Images:
         _draw_eye(head, texture, s, pose)
     _draw_mouth(head, texture, pose)
     texture = mix(texture, head.rim, head.rims) if head.rims.any() else texture
-    sun = turn.T @ head.sun
-    halfway = turn.T @ (head.sun + np.array([0, 0, 1]))
-    shade = head.ambient + (1.12 - head.ambient) * np.clip((head.normals @ np.float32(sun) + 0.3) / 1.3, 0, None)
-    shade += 0.1 * np.clip(head.normals @ np.float32(halfway / np.linalg.norm(halfway)), 0, 1) ** 24
+    shade = head.ambient + (1.12 - head.ambient) * np.clip((_facing(head, turn, head.sun) + 0.3) / 1.3, 0, None)
+    gloss = np.clip(_facing(head, turn, head.sun + np.array([0, 0, 1])), 0, 1)
+    gloss = gloss * gloss * gloss
+    for _ in range(3):  # to the power of 24 in all
+        gloss *= gloss
+    shade += 0.1 * gloss
     texture *= cv2.resize(np.float32(pose.light) * shade, (head.side, head.side))[..., None] * head.alpha[..., None]
     return np.dstack([np.clip(texture, 0, 255), head.alpha * 255]).astype(np.uint8)
+
+
+def _facing(head: Head, turn: Grid, light: Grid) -> Grid:
+    """The cosine between the normals of the turned head and a direction in the room, at half the texture's sides."""
+    light = (turn * light[:, None]).sum(0)
+    x, y, z = (float(part) for part in light / np.sqrt((light**2).sum()))
+    return np.asarray(head.normals[0] * x + head.normals[1] * y + head.normals[2] * z)
 
 
 def _patch(head: Head, x: float, y: float, half: tuple[float, float]) -> tuple[slice, slice]:
@@ -150,11 +170,11 @@ def _draw_eye(head: Head, texture: Grid, s: float, pose: Pose) -> None:
     skin = mix(skin, head.tone * 0.82, np.clip(np.minimum(lid - y, y - upper) * px + 0.5, 0, 1) * (across > 0))
     white = (1 - 0.3 * step(0.06, 0.0, y - lid) - 0.25 * (x / head.eye_w) ** 2)[..., None] * np.array([232, 226, 222])
     gx, gy = s * pose.gaze[0] * 0.035, pose.gaze[1] * 0.015 - 0.012
-    r = np.hypot(x - gx, y - gy)
+    r = radius(x - gx, y - gy)
     glow = (0.75 + 0.5 * step(0.075, 0.03, r) + 0.3 * step(0.0, 0.07, y - gy)) * (1 - 0.6 * step(0.064, 0.08, r))
     ball = mix(white, head.iris * glow[..., None], np.clip((0.08 - r) * px + 0.5, 0, 1))
     ball = mix(ball, (14, 10, 10), np.clip((0.036 - r) * px + 0.5, 0, 1))
-    glint = np.hypot(x - gx - 0.026 * s * np.sign(head.sun[0]), y - gy + 0.028)
+    glint = radius(x - gx - 0.026 * s * np.sign(head.sun[0]), y - gy + 0.028)
     ball = mix(ball, (250, 250, 250), np.clip((0.02 - glint) * px + 0.5, 0, 1))
     ball *= 1 - 0.45 * step(0.035, 0.0, y - lid)[..., None]  # the lid's shadow
     out = mix(skin, ball, np.clip(np.minimum(y - lid, lower - y) * px + 0.5, 0, 1) * (across > 0))
@@ -169,14 +189,15 @@ def _draw_mouth(head: Head, texture: Grid, pose: Pose) -> None:
     w = head.mouth_w * (1 - 0.22 * pose.pout)
     t = np.clip(np.abs(x) / w, 0, 1)
     across, within = 1 - t**2, t < 1
-    opening = 0.13 * pose.jaw * np.sqrt(across)
+    root = np.sqrt(across)
+    opening = 0.13 * pose.jaw * root
     curve = 0.012 - (0.012 + head.smile) * t**2 + 0.012 * stroke(x, 0.05)
     gap_top, gap_low = curve - 0.2 * opening, curve + 0.8 * opening
-    bow = 0.8 * np.sqrt(across) - 0.21 * stroke(x, 0.045) + 0.25 * stroke(np.abs(x) - 0.07, 0.06)
-    top, low = gap_top - 0.078 * head.lips * bow * across**0.3, gap_low + 0.095 * head.lips * across**0.75
+    bow = 0.8 * root - 0.21 * stroke(x, 0.045) + 0.25 * stroke(np.abs(x) - 0.07, 0.06)
+    top, low = gap_top - 0.078 * head.lips * bow * np.sqrt(root), gap_low + 0.095 * head.lips * root * np.sqrt(root)
     tone = head.lip * np.where(y < (gap_top + gap_low) / 2, 0.78, 1.0)[..., None]
     tone = tone + 26 * (stroke(y - gap_low - 0.045, 0.022) * stroke(x, 0.12))[..., None]
-    tone = tone * (1 + 0.05 * np.sin(x * 130 + 2 * np.sin(y * 40)))[..., None]
+    tone = tone * (1 + 0.05 * sine(x * 130 + 2 * sine(y * 40)))[..., None]
     out = mix(texture[at], tone, 0.88 * within * np.clip(np.minimum(y - top, low - y) * px * 0.7 + 0.5, 0, 1))
     teeth = np.array([214, 206, 196]) * (1 - 0.5 * t[..., None] ** 2)
     inner = mix(
