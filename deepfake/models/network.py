@@ -50,7 +50,7 @@ class Network(nn.Module):
         if not self.encoder.whole:
             self.encoder.to(memory_format=torch.channels_last)
         elif a.motion:
-            raise UserError(f"params.yaml: train.motion: {a.encoder} sees clips whole: no frame before another", "false")
+            raise UserError(f"params.yaml: train.motion: {a.encoder} sees clips whole, not frame by frame", "false")
         self.register_buffer("mean", torch.tensor(self.encoder.mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(self.encoder.std).view(3, 1, 1))
         inner = self.encoder.features * (2 if a.motion else 1)
