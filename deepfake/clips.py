@@ -1,6 +1,7 @@
 """clips: the frames of a track as arrays, and which of them make a sequence."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,22 @@ def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int 
 
 def work(item: Item, folder: Path, p: Size) -> None:
     """One shard as an item of the store."""
-    np.save(folder / ARRAY, resized(video.images(item.inputs[0])[item.args["positions"]], p.side))
+    save(folder / ARRAY, item.inputs[0], item.args["positions"], p.side)
+
+
+def save(path: Path, shard: Path, positions: Sequence[int], side: int | None = None) -> Images:
+    """Write the frames of a shard at these rising positions as a .npy file; it comes back mapped: (T, S, S, 3) uint8.
+
+    Frame by frame: a track of any length takes the memory of one.
+    """
+    wanted = set(positions)
+    images = (resized(frame.rgb()[None], side) for frame in video.read(shard) if frame.index in wanted)  # (1, S, S, 3)
+    first = next(images)
+    mapped: Images = np.lib.format.open_memmap(path, "w+", np.uint8, (len(wanted), *first.shape[1:]))
+    for row, image in enumerate(chain([first], images)):
+        mapped[row] = image[0]
+    mapped.flush()  # type: ignore[attr-defined]
+    return mapped
 
 
 def resized(images: Images, side: int | None) -> Images:

@@ -1,5 +1,7 @@
 """predict: the whole chain on one video, through the same functions and files as the stages."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake import detect, extract, video
+from deepfake import clips, detect, extract
 from deepfake.base.tables import DIGITS
 from deepfake.filter import FilterParams, judge
 from deepfake.inference import Detector
@@ -51,48 +53,62 @@ class Prepared:
     status: str
     reason: str
     faces: pd.DataFrame  # as detect and filter leave them
-    images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB
+    images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB, mapped from files: memory is bounded
 
 
-def prepare(path: Path, detector: Detector) -> Prepared:
-    """The good faces of a video, extracted, detected and filtered as for the training of this detector."""
+@contextmanager
+def prepared(path: Path, detector: Detector) -> Iterator[Prepared]:
+    """The good faces of a video, extracted, detected and filtered as for the training of this detector.
+
+    Its files are there within the block.
+    """
+    with TemporaryDirectory() as folder:
+        yield prepare(path, detector, Path(folder))
+
+
+def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
+    """The good faces of a video, their files in an empty folder."""
     policy = extract.Policy.model_validate(detector.params["extract"])
-    with TemporaryDirectory() as name:
-        frames, folder = Path(name, extract.FRAMES), Path(name, "faces")
-        row = extract.keep(path, frames, policy)
-        if row["status"] not in USABLE:
-            return Prepared(row["status"], row["reason"], pd.DataFrame(), {})
-        folder.mkdir()
-        rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
-        if not rows:
-            return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {})
-        found = pd.DataFrame(rows).assign(video_id=str(path))
-        judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
-        good = judged[judged["reason"] == ""]
-        if good.empty:
-            said = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
-            return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {})
-        images = {
-            int(track): video.images(folder / f"{track}.mkv")[positions.tolist()]
-            for track, positions in good.groupby("track")["position"]
-        }
+    frames, folder = scratch / extract.FRAMES, scratch / "faces"
+    row = extract.keep(path, frames, policy)
+    if row["status"] not in USABLE:
+        return Prepared(row["status"], row["reason"], pd.DataFrame(), {})
+    folder.mkdir()
+    rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
+    if not rows:
+        return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {})
+    found = pd.DataFrame(rows).assign(video_id=str(path))
+    judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
+    good = judged[judged["reason"] == ""]
+    if good.empty:
+        said = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
+        return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {})
+    images = {
+        int(track): clips.save(folder / f"{track}.npy", folder / f"{track}.mkv", positions.tolist())
+        for track, positions in good.groupby("track")["position"]
+    }
     return Prepared(row["status"], row["reason"], judged, images)
 
 
 def predict(path: Path, detector: Detector) -> Prediction:
     """Score one video. Never raises for a bad video: it says why there is no score."""
-    prepared = prepare(path, detector)
-    about = (str(path), prepared.status, prepared.reason)
-    if not prepared.images:
+    with prepared(path, detector) as video:
+        return scored(path, video, detector)
+
+
+def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
+    """What the detector says of a prepared video."""
+    about = (str(path), video.status, video.reason)
+    if not video.images:
         return Prediction(*about, None, None, THRESHOLD, ())
-    good = prepared.faces[prepared.faces["reason"] == ""].groupby("track")["time"]
-    scored = {track: detector.track(images) for track, images in prepared.images.items()}
+    good = video.faces[video.faces["reason"] == ""].groupby("track")["time"]
+    voices = {track: detector.track(images) for track, images in video.images.items()}
     tracks = tuple(
         Track(track, round(detector.score([one]), DIGITS), one.faces, float(t.min()), float(t.max()))
-        for (track, one), (_, t) in zip(scored.items(), good, strict=True)
+        for (track, one), (_, t) in zip(voices.items(), good, strict=True)
     )
-    score = round(detector.score(list(scored.values())), DIGITS)
+    score = round(detector.score(list(voices.values())), DIGITS)
     if detector.untrained:
         reason = f"this detector did not learn to tell fakes: {detector.untrained}"
-        return Prediction(str(path), prepared.status, reason, score, "inconclusive", THRESHOLD, tracks)
+        return Prediction(str(path), video.status, reason, score, "inconclusive", THRESHOLD, tracks)
     return Prediction(*about, score, detector.verdict(score), THRESHOLD, tracks)

@@ -344,7 +344,7 @@ def test_faces_have_the_size_of_params_or_that_of_the_publication(encoder, backb
         ({"encoder": "video", "backbone": None}, "no backbone 'null'; there are: mc3_18, mvit_v2_s, r2plus1d_18"),
         ({"encoder": "video", "backbone": "mvit"}, "no backbone 'mvit'; there are: mc3_18, mvit_v2_s, r2plus1d_18"),
         ({"head": "transformer", "hidden": 10}, "train.hidden: transformer has 4 heads"),
-        ({"encoder": "video", "motion": True}, "train.motion: video sees clips whole: no frame before another"),
+        ({"encoder": "video", "motion": True}, "train.motion: video sees clips whole, not frame by frame"),
         ({"thumbnails": 3}, r"train.side: thumbnails: a multiple of 3 \(got 32\)"),
         ({"pretrained": True}, "train.pretrained: no weights of cnn are published"),
         ({"encoder": "squeezenet", "backbone": "caffe", "pretrained": True}, "no weights of Caffe are downloaded"),

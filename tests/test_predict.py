@@ -18,7 +18,7 @@ from deepfake import video
 from deepfake.base import tables
 from deepfake.inference import Detector, Member, architecture, load
 from deepfake.models.network import Network
-from deepfake.predict import predict, prepare
+from deepfake.predict import predict, prepared
 from deepfake.scores import Scoring
 from deepfake.videos import read
 from stages.evaluate import predict as scores_of_stages
@@ -154,9 +154,10 @@ def test_a_track_is_told_by_its_times_and_its_faces(inside):
 
 
 def test_the_good_faces_of_a_video_are_there_to_be_shown(inside):
-    prepared = prepare(Path("videos", "blurred.mp4"), detector())
-    assert {track: images.shape for track, images in prepared.images.items()} == {0: (4, 64, 64, 3)}
-    assert prepared.faces["reason"].tolist() == ["", "", "blurred", "", ""]
+    with prepared(Path("videos", "blurred.mp4"), detector()) as video:
+        assert {track: images.shape for track, images in video.images.items()} == {0: (4, 64, 64, 3)}
+        assert video.faces["reason"].tolist() == ["", "", "blurred", "", ""]
+        assert isinstance(video.images[0], np.memmap)  # a long track is not held in memory
 
 
 def test_the_score_is_the_same_each_time(inside):
