@@ -36,6 +36,11 @@ class Alteration(Params):
     probability: float = Field(ge=0, le=1)  # of each alteration but the flip
     seed: int = Field(ge=0)
 
+    def idle(self) -> set[str]:
+        """The amounts, where nothing but the flip is ever drawn."""
+        amounts = {"rotation", "shift", "scale", "brightness", "contrast", "blur", "noise", "quality"}
+        return set() if self.probability else amounts
+
 
 class AugmentParams(Alteration):
     """What is added to the train clips."""

@@ -37,6 +37,10 @@ class DetectParams(Params):
     size: int = Field(ge=16)  # px, sides of a crop
     margin: float = Field(ge=0, le=2)  # around the face in a crop, in parts of the face, on each side
 
+    def idle(self) -> set[str]:
+        """Where the model file lies: its content is an input of every item."""
+        return {"weights"}
+
 
 @cache
 def detector_of(name: str, weights: str | None) -> Detector:

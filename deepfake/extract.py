@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes n
     import pandas as pd
 
 FRAMES = "frames.mkv"
+BY = {"count": "frames_per_video", "fps": "fps", "stride": "stride"}  # sampling: the setting that it goes by
 
 
 class Policy(Params):
@@ -27,6 +28,10 @@ class Policy(Params):
     stride: int = Field(gt=0)  # stride: every so many frames
     max_side: int | None = Field(ge=16)  # px: larger frames are scaled down; null keeps them
     crf: int = Field(ge=0, le=51)  # of the stored H.264; 0 is lossless
+
+    def idle(self) -> set[str]:
+        """What the samplings that are not chosen would go by."""
+        return {"frames_per_video", "fps", "stride"} - {BY[self.sampling]}
 
 
 class ExtractParams(Policy):

@@ -18,6 +18,8 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 SHARPNESS_SIDE = 128  # px, so that sharpness means the same for a face of any size
 MAX_STRETCH = 2.0  # an aligned crop this much larger or smaller than the box has wrong landmarks under it
 
+PREDICTORS = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}  # dlib's
+
 # Where the 5 landmarks lie in the unit square of an upright face.
 # Outer and inner corner of the eye on the right of the image, the same on the left, base of the nose.
 # Source: dlib, get_face_chip_details (King, JMLR 2009).
@@ -171,7 +173,7 @@ def dlib_landmarks(points: int) -> Callable[[Images, Floats], Floats]:
     """
     import dlib
 
-    predictor = dlib.shape_predictor(str(dlib_model(f"shape_predictor_{points}_face_landmarks.dat")))
+    predictor = dlib.shape_predictor(str(dlib_model(PREDICTORS[points])))
 
     def landmarks(image: Images, box: Floats) -> Floats:
         shape = predictor(image, dlib.rectangle(*(round(float(edge)) for edge in box)))

@@ -144,10 +144,10 @@ def validation_of(network: Network, val: Tracks, p: TrainParams) -> pd.DataFrame
 
 def shape_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> list[Any]:
     """All that shapes a training, as JSON: settings, code, libraries, and data by the keys of their files."""
-    modules = code.closure(__name__, f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
+    made_of = code.shape(__name__, f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
     data = [[tracks.table.to_json(), list(map(str, tracks.files))] for tracks in (train, val)]
     weights = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
-    return [p.model_dump(mode="json"), self_blend, weights, code.meaning(modules), code.versions(modules), data]
+    return [p.live(), self_blend, weights, made_of, data]
 
 
 def shuffled(tracks: Tracks, seed: int) -> Tracks:

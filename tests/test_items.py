@@ -1,16 +1,21 @@
 """items: only what changed is made again, and it makes no difference to what comes out."""
 
+import errno
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from deepfake.base import code, items
+from deepfake.base import code, items, libraries
+from deepfake.base.errors import UserError
 from deepfake.base.items import Item
 from deepfake.base.params import Params
 
@@ -80,7 +85,6 @@ class Lab:
         for name in [name for name in sys.modules if name.split(".")[0] == "lab"]:
             del sys.modules[name]
         importlib.invalidate_caches()
-        code.imported.cache_clear()
 
     def put(self, name: str, text: str) -> None:
         (self.root / "in").mkdir(exist_ok=True)
@@ -185,7 +189,7 @@ def test_params_and_arguments_shape_the_result(lab):
 
 def test_a_new_version_of_a_library_makes_everything_again(lab, monkeypatch):
     lab.build()
-    monkeypatch.setattr(code, "versions", lambda modules: {"numpy": "99"})
+    monkeypatch.setattr(libraries, "versions", lambda modules: {"numpy": "99"})
     assert lab.build() == 20
 
 
@@ -234,6 +238,108 @@ def test_a_killed_run_goes_on_where_it_was(lab, tmp_path, monkeypatch):
     assert lab.out() == {f"{i:02d}/count.txt": f"{i}\n".encode() for i in range(20)}
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda entry: (entry / "result.json").write_text(""),  # as a power cut leaves it
+        lambda entry: (entry / "result.json").write_text('{"result": {"cou'),
+        lambda entry: (entry / "result.json").write_bytes(b"\xff\xfe"),
+        lambda entry: (entry / "result.json").write_text('{"count": 7}'),  # of another form
+        lambda entry: (entry / "result.json").write_text("[]"),
+        lambda entry: (entry / "result.json").unlink(),
+        lambda entry: (entry / "count.txt").unlink(),
+        lambda entry: (entry / "count.txt").write_text(""),
+    ],
+)
+def test_an_entry_that_is_not_whole_is_made_again(lab, spoil):
+    lab.build()
+    before = lab.out()
+    for entry in sorted(items.store().glob("work/*"))[:3]:
+        spoil(unlinked(entry))
+    assert lab.build() == 3
+    assert lab.out() == before
+    assert lab.build() == 0
+
+
+def unlinked(entry: Path) -> Path:
+    """The entry, its files no longer shared with an out."""
+    for file in entry.iterdir():
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(content)
+    return entry
+
+
+def test_two_runs_that_fill_the_same_entries_give_the_same(lab, tmp_path):
+    work = importlib.import_module("lab.work").work
+    (made,) = items.make(lab.items()[:1], work, Factor(factor=1), label="x")
+    for whole in (True, False):  # the other one has been quicker; or what it left is broken
+        if not whole:
+            (made.entry / items.RESULT).write_text("")
+        new = tmp_path / str(whole) / made.entry.name
+        new.mkdir(parents=True)
+        (new / items.RESULT).write_text('{"result": 1, "files": {}}')
+        items._place(new, made.entry)
+        assert (items._told(made.entry)["result"] == 1) is not whole
+        assert new.exists() is whole
+
+
+def test_two_processes_fill_one_store_at_once(lab, tmp_path):
+    path = os.pathsep.join([str(tmp_path), str(Path(code.__file__).parents[2])])
+    programs = [RUN.replace('Path("out")', f'Path("{name}")') for name in ("one", "two")]
+    environment = os.environ | {"PYTHONPATH": path}
+    runs = [subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment) for program in programs]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert lab.out("one") == lab.out("two") == {f"{i:02d}/count.txt": f"{i}\n".encode() for i in range(20)}
+    assert not list(items.store().glob(".new-*"))
+
+
+def test_a_store_that_cannot_be_written_is_used_and_said_where_something_is_to_be_made(lab, read_only):
+    lab.build()
+    before = lab.out()
+    with read_only(items.store()):
+        assert lab.build() == 0
+        assert lab.out() == before
+        lab.put("new", "abc")
+        with pytest.raises(UserError, match="Read-only file system") as error:
+            lab.build()
+    assert error.value.hint == "set ITEM_CACHE to a folder that can be written"
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """A store in which nothing is made or touched, whoever the tests run as: root may write everywhere."""
+
+    @contextmanager
+    def inside(folder: Path) -> Iterator[None]:
+        def refusing(real):
+            def call(path, *arguments, **options):
+                if str(path).startswith(str(folder)):
+                    raise OSError(errno.EROFS, "Read-only file system", str(path))
+                return real(path, *arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("mkdir", "utime"):
+                patch.setattr(os, name, refusing(getattr(os, name)))
+            yield
+
+    return inside
+
+
+def test_what_a_run_uses_is_never_removed(lab, monkeypatch):
+    monkeypatch.setenv("ITEM_CACHE_GB", "0")
+    monkeypatch.setattr(items, "_used", set())
+    assert items.tidy() == []  # by one who used nothing
+    lab.build(factor=2)
+    shutil.rmtree(lab.root / "out")  # whose files would cost nothing
+    monkeypatch.setattr(items, "_used", set())  # as of another run
+    lab.build()
+    assert len(items.tidy()) == 20
+    assert [lab.build(), lab.build(factor=2)] == [0, 20]
+
+
 def until(condition) -> None:
     """Wait for it, at most a minute."""
     for _ in range(600):
@@ -257,10 +363,3 @@ def test_the_store_is_where_the_environment_says(monkeypatch, environment, where
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert items.store() == Path(where).absolute()
-
-
-def test_the_content_of_a_file_is_its_bytes(tmp_path):
-    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
-        (tmp_path / name).write_text(text)
-    assert items.content(tmp_path / "a") == items.content(tmp_path / "b") != items.content(tmp_path / "c")
-    assert items.content(tmp_path / "none") == items.content(tmp_path) == "missing"

@@ -3,21 +3,43 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LEFTOVER = 86400  # s: what nothing was written to for so long, a killed run left behind
 
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A path beside `path`, of the same suffix, that takes its place, file or folder, when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
         new = Path(folder, path.name)
         yield new
         if path.is_dir() and not path.is_symlink():
             path.rename(Path(folder, "old"))  # a folder cannot be renamed over: the old one goes first
         new.replace(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished folders in a folder that are old enough to be nobody's."""
+    for path in folder.glob(".new-*"):
+        with suppress(FileNotFoundError):  # another run ends, or sweeps
+            if max(part.lstat().st_mtime for part in (path, *path.rglob("*"))) < time.time() - LEFTOVER:
+                shutil.rmtree(path)
+
+
+def settle(folder: Path) -> None:
+    """Bring the folder's files to the disk, so that a power cut leaves no renamed folder of empty files."""
+    for path in (*sorted(folder.iterdir()), folder):
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def link(source: Path, target: Path) -> None:

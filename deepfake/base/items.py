@@ -1,26 +1,30 @@
 """items: only what changed is made again, down to the single video.
 
 Each item's result is kept in a store outside the outs, under a key of what shapes it: the content of its inputs, its
-arguments, the params, the code and the versions of the libraries. A stage's folder is rebuilt whole by hard links, so
+arguments, the live params, the code, the libraries and the models. A stage's folder is rebuilt whole by hard links, so
 that an incremental run and one from scratch are byte-equal, and a killed run goes on where it was.
 """
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deepfake.base import code, parallel
-from deepfake.base.disk import aside, link
+from deepfake.base import cache, code, disk, hashes, parallel
+from deepfake.base.cache import store as store  # for those who keep more than items
+from deepfake.base.errors import UserError
+from deepfake.base.hashes import content as content
 from deepfake.base.params import Params
 
-RESULT = "result.json"  # written last: an entry that has it is whole
+RESULT = "result.json"  # written last: what the work returned, and the sizes of its files
+FORM = 2  # of an entry
+
+_used: set[Path] = set()  # the entries of this process
 
 
 @dataclass(frozen=True)
@@ -58,26 +62,32 @@ def build(
     `plugins` are the modules that the params choose; `place(name, file)` is where a file of an item lies in `out`.
     """
     made = make(items, work, params, label=out.name, plugins=plugins)
-    with aside(out) as new:
+    with disk.aside(out) as new:
         new.mkdir()
         for item, one in zip(items, made, strict=True):
             for file in sorted(one.entry.iterdir()):
                 if file.name != RESULT:
-                    link(file, new / place(item.name, file.name))
+                    disk.link(file, new / place(item.name, file.name))
     return made
 
 
 def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugins: Sequence[str] = ()) -> list[Made]:
     """Make or reuse every item, in parallel; in the order of the items."""
-    modules = code.closure(work.__module__, *plugins)
-    shape = [work.__qualname__, params.model_dump(mode="json"), code.meaning(modules), code.versions(modules)]
-    with ThreadPoolExecutor(parallel.jobs()) as pool:  # hashing leaves the interpreter's lock
-        entries = list(pool.map(partial(_entry, shape=shape), items))
-    missing = {entry: item for item, entry in zip(items, entries, strict=True) if not (entry / RESULT).is_file()}
+    cache.limit()  # a wrong one is said before the work
+    cache.hold()
+    shape = [FORM, work.__qualname__, params.live(), code.shape(work.__module__, *plugins)]
+    entries = _entries(work.__module__.rpartition(".")[2], items, shape)
+    kept = {entry: told for entry in entries if (told := _told(entry))}
+    missing = {entry: item for item, entry in zip(items, entries, strict=True) if entry not in kept}
     if missing:
+        _check_writable()
         parallel.run(partial(_fill, work=work, params=params), list(missing.items()), label)
-    results = [json.loads((entry / RESULT).read_text(encoding="utf-8")) for entry in entries]
-    return [Made(result, entry, entry not in missing) for result, entry in zip(results, entries, strict=True)]
+        kept |= {entry: _told(entry) for entry in missing}
+    for entry in kept:
+        with suppress(OSError):  # nothing is ever removed from a store that cannot be written
+            (entry / RESULT).touch()
+    _used.update(kept)
+    return [Made(kept[entry]["result"], entry, entry not in missing) for entry in entries]
 
 
 def remade(made: Sequence[Made]) -> int:
@@ -85,37 +95,64 @@ def remade(made: Sequence[Made]) -> int:
     return sum(not one.reused for one in made)
 
 
-def store() -> Path:
-    """Where results are kept: ITEM_CACHE, or .cache/items of the repository (the parent one in an experiment)."""
-    return Path(os.environ.get("ITEM_CACHE") or Path(os.environ.get("DVC_ROOT", "."), ".cache", "items")).absolute()
+def tidy() -> list[cache.Entry]:
+    """Bound the store, never by what this process uses; what was removed."""
+    return cache.tidy(_used) if _used else []
 
 
-def _entry(item: Item, shape: list[Any]) -> Path:
-    """Where the item's result is kept."""
-    whole = [*shape, item.args, [content(path) for path in item.inputs]]
-    key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-    return store() / key[:2] / key
+def _entries(kind: str, items: Sequence[Item], shape: list[Any]) -> list[Path]:
+    """Where each item's result is kept."""
+    digests = hashes.contents([path for item in items for path in item.inputs])
+    digest = dict(zip((path for item in items for path in item.inputs), digests, strict=True))
+    whole = [[*shape, item.args, [digest[path] for path in item.inputs]] for item in items]
+    keys = [hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest() for parts in whole]
+    return [store() / kind / key for key in keys]
+
+
+def _told(entry: Path) -> dict[str, Any]:
+    """What is kept of an item beside its files; empty where it is not whole: cut short, unreadable, without a file."""
+    try:
+        told: dict[str, Any] = json.loads((entry / RESULT).read_text(encoding="utf-8"))
+        whole = all((entry / name).stat().st_size == size for name, size in told["files"].items())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+    return told if whole else {}
+
+
+def _check_writable() -> None:
+    """Raises UserError for a store that nothing can be written to."""
+    try:
+        store().mkdir(parents=True, exist_ok=True)
+        disk.sweep(store())
+        tempfile.TemporaryDirectory(prefix=".new-", dir=store()).cleanup()
+    except OSError as error:
+        raise UserError(f"{store()}: {error.strerror}", "set ITEM_CACHE to a folder that can be written") from None
 
 
 def _fill(job: tuple[Path, Item], work: Work, params: Params) -> None:
     """Do the work beside the entry and put it in place whole."""
     entry, item = job
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=entry.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=store()) as folder:
         new = Path(folder, entry.name)
         new.mkdir()
         value = work(item, new, params)
-        (new / RESULT).write_text(json.dumps(value), encoding="utf-8")
-        try:
-            new.rename(entry)
-        except OSError:  # another run finished the same item meanwhile
-            if not (entry / RESULT).is_file():
-                raise
+        sizes = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
+        (new / RESULT).write_text(json.dumps({"result": value, "files": sizes}), encoding="utf-8")
+        disk.settle(new)
+        _place(new, entry)
 
 
-def content(path: Path) -> str:
-    """A hash of the file's bytes, or "missing"."""
-    if not path.is_file():
-        return "missing"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _place(new: Path, entry: Path) -> None:
+    """Rename to the entry, unless another run has made it meanwhile; one that is not whole goes first."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        new.rename(entry)
+    except OSError:
+        with cache.turn():
+            if not _told(entry):
+                with suppress(FileNotFoundError):
+                    entry.rename(new.with_name("broken"))
+                with suppress(OSError):  # another run was quicker
+                    new.rename(entry)
+        if not _told(entry):
+            raise

@@ -6,9 +6,8 @@ JOBS, ENGINE and DASK_SCHEDULER come from the environment: they change the speed
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from joblib import Parallel, cpu_count, delayed, parallel_config
 from tqdm import tqdm
 
 from deepfake.base.errors import UserError, unknown
@@ -20,6 +19,8 @@ ENGINES = ("dask", "local")
 
 def jobs() -> int:
     """How many processes: JOBS, or one a core."""
+    from joblib import cpu_count  # half a second: not where nothing is to be done
+
     said = os.environ.get("JOBS", "")
     if said and not (said.isdecimal() and int(said) > 0):
         raise UserError(f"JOBS={said}: must be a number above 0", "unset it to use every core")
@@ -31,27 +32,18 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -
 
     The function lives in an importable module: one of `__main__` would be rebuilt for every task.
     """
+    from joblib import Parallel, delayed
+
     engine = os.environ.get("ENGINE", "local")
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES, where="ENGINE")
     with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=len(items), desc=label, unit="video", disable=None, smoothing=0.1))
         workers = min(jobs(), max(1, len(items)))
         if engine == "dask":
             stack.enter_context(_dask(workers))
             workers = -1  # all that the cluster has
-        return list(_Watched(bar, n_jobs=workers, batch_size=1)(delayed(function)(item) for item in items))
-
-
-class _Watched(Parallel):  # type: ignore[misc]
-    """joblib's Parallel, moving a bar: the hook that every backend calls."""
-
-    def __init__(self, bar: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.bar = bar
-
-    def print_progress(self) -> None:
-        self.bar.update(self.n_completed_tasks - self.bar.n)
+        results = Parallel(n_jobs=workers, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
+        return list(tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1))
 
 
 @contextmanager
@@ -61,6 +53,8 @@ def _dask(workers: int) -> Iterator[None]:
         from distributed import Client, LocalCluster
     except ImportError:
         raise UserError("ENGINE=dask needs Dask", "pip install 'deepfake[dask]'") from None
+    from joblib import parallel_config
+
     with ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER") or stack.enter_context(
             LocalCluster(  # type: ignore[no-untyped-call]

@@ -15,24 +15,39 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def live(self) -> dict[str, Any]:
+        """The settings that shape a result, as JSON has them: without those that are idle."""
+        return self.model_dump(mode="json", exclude=self.idle())
+
+    def idle(self) -> set[str]:
+        """The names of the settings that nothing uses while the others are what they are; a section names its own."""
+        return set()
+
 
 P = TypeVar("P", bound=Params)
+FILE = Path("params.yaml")
 
 
-def load(section: str, model: type[P], path: Path = Path("params.yaml")) -> P:
+def load(section: str, model: type[P], path: Path = FILE) -> P:
     """The section of the file as its model.
 
     Raises UserError for a missing file or section, and names all the faults of the section at once.
     """
+    values = sections(path)
+    if section not in values:
+        raise unknown("section", section, values, where=str(path))
+    return check(values[section], model, where=f"{path}: {section}")
+
+
+def sections(path: Path = FILE) -> dict[str, Any]:
+    """All sections of the file, unchecked. Raises UserError where there is none, or no YAML."""
     if not path.is_file():
         raise UserError(f"no {path} in {Path.cwd()}", "run the command in the folder of the pipeline")
     try:
-        sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}", "mind indentation and colons") from None
-    if not isinstance(sections, dict) or section not in sections:
-        raise unknown("section", section, map(str, sections or ()), where=str(path))
-    return check(sections[section], model, where=f"{path}: {section}")
+    return {str(name): section for name, section in values.items()} if isinstance(values, dict) else {}
 
 
 def check(values: Any, model: type[P], where: str) -> P:

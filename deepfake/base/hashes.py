@@ -1,0 +1,90 @@
+"""hashes: of the bytes of files, remembered while a file is the one that was read, as DVC does it."""
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+from deepfake.base.cache import store
+
+MISSING = "missing"
+SETTLED = 2_000_000_000  # ns: file systems tell times in steps of up to 2 s; a younger file may change unnoticed
+Mark = tuple[int, int, int]  # size, modification time in ns, inode: what changes with a file
+
+
+def content(path: Path) -> str:
+    """A hash of the file's bytes, or "missing"."""
+    return contents([path])[0]
+
+
+def contents(paths: Sequence[Path]) -> list[str]:
+    """A hash of each file's bytes, or "missing"; a file is read only where it is not the one that was read before."""
+    wanted = {path: path.absolute().as_posix() for path in paths}
+    marks = {path: _mark(path) for path in wanted}
+    with closing(_memory()) as memory:
+        known: dict[Path, str] = {}
+        for path, name in wanted.items():
+            row = memory.execute("SELECT size, mtime, inode, sha256 FROM hashes WHERE path = ?", (name,)).fetchone()
+            if marks[path] is None:
+                known[path] = MISSING
+            elif row and row[:3] == marks[path]:
+                known[path] = row[3]
+        unknown = [path for path in wanted if path not in known]
+        with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter's lock
+            began = time.time_ns()
+            known.update(zip(unknown, pool.map(_hash, unknown), strict=True))
+        rows = [
+            (wanted[path], *mark, known[path])
+            for path in unknown
+            if (mark := _mark(path)) is not None and mark == marks[path] and mark[1] < began - SETTLED
+        ]
+        with suppress(sqlite3.OperationalError), memory:  # a store that cannot be written remembers nothing new
+            memory.executemany("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", rows)
+    return [known[path] for path in paths]
+
+
+def forget() -> None:
+    """Drop what is known of files that are gone."""
+    with closing(_memory()) as memory, memory:
+        gone = [row for row in memory.execute("SELECT path FROM hashes").fetchall() if not Path(row[0]).is_file()]
+        memory.executemany("DELETE FROM hashes WHERE path = ?", gone)
+
+
+def _memory() -> sqlite3.Connection:
+    """What is known: made anew where it is broken, and for this run alone where the store cannot be written."""
+    file = store() / "hashes.db"
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _opened(file)
+    except sqlite3.OperationalError:
+        return _opened(":memory:")
+    except sqlite3.DatabaseError:
+        file.unlink()
+        return _opened(file)
+
+
+def _opened(place: Path | str) -> sqlite3.Connection:
+    memory = sqlite3.connect(place, timeout=60)
+    try:
+        memory.execute(
+            "CREATE TABLE IF NOT EXISTS hashes"
+            " (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, inode INTEGER, sha256 TEXT)"
+        )
+    except sqlite3.DatabaseError:
+        memory.close()
+        raise
+    return memory
+
+
+def _mark(path: Path) -> Mark | None:
+    """None where there is no file."""
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ino) if path.is_file() and (stat := path.stat()) else None
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
