@@ -1,6 +1,7 @@
 """cli: what is typed is done, or answered in one message; the exit code says which."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from scipy.special import logit
 
 from deepfake import bundle, video
 from deepfake.app import cli
-from deepfake.base import tables
+from deepfake.base import cache, tables
 from deepfake.inference import architecture, load
 from deepfake.layouts import manifest
 from deepfake.models.network import Network
@@ -265,3 +266,22 @@ def test_a_detector_that_is_not_there_joins_nothing(deepfake, detector):
     code, _, complaint = deepfake("ensemble", detector, "none", "--out", "both")
     assert code == 2
     assert "no trained detector: none/bundle.json is missing" in complaint
+
+
+# ---- cache
+
+
+def test_the_store_is_listed_and_pruned(deepfake):
+    for number in range(3):
+        folder = cache.store() / "extract" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "frames.mkv").write_bytes(bytes(1_000_000))
+        for path in (folder / "frames.mkv", folder):
+            os.utime(path, (path.stat().st_mtime - (10 - number) * cache.DAY,) * 2)
+    code, said, _ = deepfake("cache")
+    assert (code, said.splitlines()[1].split()[:3]) == (0, ["extract", "3", "0.003"])
+    code, said, _ = deepfake("cache", "--prune", "--gigabytes", "0.002")
+    assert (code, said.splitlines()[0]) == (0, "cache: 1 results removed, 0.001 GB")
+    assert deepfake("cache", "--prune", "--days", "8.5")[1].startswith("cache: 1 results removed")
+    assert deepfake("cache", "--prune")[1].startswith("cache: 0 results removed")
+    assert [path.name for path in (cache.store() / "extract").iterdir()] == ["2"]

@@ -1,4 +1,4 @@
-"""cli: the command `deepfake`: score videos, make labelled fakes, name the published systems, join detectors."""
+"""cli: the command `deepfake`: score videos, make fakes, name published systems, join detectors, prune the store."""
 
 import json
 import sys
@@ -120,6 +120,26 @@ def ensemble(
         bundle.save(out, networks, prepared, scoring, found)
     aucs = ", ".join(f"{card.validation['auc']:.3f}" for card in cards)
     print(f"ensemble: validation AUC {found['auc']:.3f} of {aucs} -> {out}")
+
+
+@app.command()
+def cache(
+    prune: Annotated[bool, typer.Option("--prune", help="remove what is beyond the bounds")] = False,
+    days: Annotated[float | None, typer.Option(min=0, help="remove what was not used for so many days")] = None,
+    gigabytes: Annotated[float | None, typer.Option(min=0, help="keep so many GB; else ITEM_CACHE_GB, or 20")] = None,
+) -> None:
+    """List what is kept of each video, so that it need not be made again; or prune it: what was unused longest goes.
+
+    `own` is what would be freed: the rest lies in data/ or in DVC's cache as well. Each stage keeps to the bound by
+    itself. What is removed is made again when it is needed.
+    """
+    from deepfake.base import cache, hashes
+
+    if prune:
+        gone = cache.prune(days, cache.limit() if gigabytes is None else gigabytes)
+        hashes.forget()
+        print(f"cache: {len(gone)} results removed, {sum(entry.own for entry in gone) / cache.GB:.3f} GB")
+    print(cache.table(cache.entries()))
 
 
 def listed(path: Path) -> list[Path]:
