@@ -13,7 +13,6 @@ from stages.command import In, Metric, Out, done, main
 
 def run(
     networks: In = Path("models/networks"),
-    weights: In = Path("data/weights"),
     detector: Out = Path("models/detector"),
     report: Metric = Path("reports/calibrate.json"),
 ) -> None:

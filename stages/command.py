@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deepfake.base import cache, items
 from deepfake.base.errors import UserError
 
 # The kinds of a stage's paths. They are what dvc.yaml declares: a test compares the two.
@@ -15,7 +16,10 @@ Out = Annotated[Path, typer.Option(help="written: an output")]
 Metric = Annotated[Path, typer.Option(help="written: metrics, in git")]
 Plot = Annotated[Path, typer.Option(help="written: data or a picture to look at, in git")]
 
-ENVIRONMENT = "JOBS=n, ENGINE=dask, DASK_SCHEDULER=address and ITEM_CACHE=folder change the speed, never the result."
+ENVIRONMENT = (
+    "JOBS=n, ENGINE=dask, DASK_SCHEDULER=address, ITEM_CACHE=folder and ITEM_CACHE_GB=n "
+    "change the speed, never the result."
+)
 
 
 def main(run: Callable[..., None]) -> None:
@@ -30,5 +34,8 @@ def main(run: Callable[..., None]) -> None:
 
 
 def done(stage: str, said: str, out: Path) -> None:
-    """The one line that a stage ends in."""
+    """The one line that a stage ends in; then the store is brought back to its bound."""
     print(f"{stage}: {said} -> {out}")
+    if removed := items.tidy():
+        freed = sum(entry.own for entry in removed) / cache.GB
+        print(f"store: {len(removed)} results, {freed:.1f} GB, were unused longest and went", file=sys.stderr)

@@ -14,7 +14,6 @@ from stages.command import In, Metric, Out, Plot, done, main
 def run(
     videos: In = Path("data/videos.csv"),
     frames: In = Path("data/frames"),
-    weights: In = Path("data/weights"),
     faces: Out = Path("data/faces.parquet"),
     crops: Out = Path("data/faces"),
     report: Metric = Path("reports/detect.json"),

@@ -22,7 +22,6 @@ def run(
     clips: In = Path("data/clips.parquet"),
     altered: In = Path("data/clips"),
     faces: In = Path("data/faces"),
-    weights: In = Path("data/weights"),
     networks: Out = Path("models/networks"),
     curves: Plot = Path("dvclive"),
 ) -> None:

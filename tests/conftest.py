@@ -1,7 +1,12 @@
-"""What tests share: drawn faces, small videos of every odd and broken kind, a store of each test's own."""
+"""What tests share: drawn faces, small videos of every odd kind, a store of each test's own, finished projects."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,12 +14,25 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import yaml
 from av.stream import Disposition
 
+from deepfake.base import code
 from deepfake.demo import DemoParams, render
 from deepfake.video import Images
 
-CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"  # real and broken clips; tests do without them
+ROOT = Path(__file__).parents[1]
+CLIPS = ROOT.parent / "shared" / "clips"  # real and broken clips; tests do without them
+TINY = {  # a project of 8 people that is trained in seconds
+    "demo": {"identities": 8, "frames": 4, "size": 160},
+    "extract": {"frames_per_video": 4},
+    "detect": {"size": 64},
+    "filter": {"min_sharpness": 0, "min_faces": 2},
+    "split": {"train": 0.5, "val": 0.25, "test": 0.25},
+    "augment": {"copies": 1},
+    "train": {"encoder": "small_cnn", "hidden": 16, "side": 32, "epochs": 1},
+    "evaluate": {"resamples": 100},
+}
 TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # degrees clockwise: a display matrix, by rows
 
 
@@ -42,6 +60,53 @@ def one_thread() -> Iterator[None]:
 def saved_detector() -> Callable[..., Path]:
     """A function that writes a detector of networks: see `_saved_detector`."""
     return _saved_detector
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project's code and settings, to be spoilt; what asks for the code is told of this one."""
+    folder = tmp_path / "house"
+    for name in ("deepfake", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "data/demo/dvc.yaml", "params.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    monkeypatch.setattr(code, "PACKAGE", folder / "deepfake")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Callable[..., str]:
+    """A function that calls `dvc` in a folder; the stages find this Python, and the code of the folder."""
+    return _dvc
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project in git after its first `dvc repro`, and what that said in said.txt: to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    listed = ("deepfake", "stages", "data/demo/dvc.yaml", "data/weights/README.md")
+    for name in (*listed, "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore", ".gitignore"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = partial(shutil.copytree, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+    settings = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in TINY.items():
+        settings[section] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    _git(folder, "init", "--quiet")
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "--message", "code")
+    (folder.parent / "said.txt").write_text(_dvc(folder, "repro"))
+    _git(folder, "add", ".")
+    _git(folder, "commit", "--quiet", "--message", "repro")
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished project."""
+    return Path(shutil.copytree(finished, tmp_path / "project", symlinks=True))
 
 
 @pytest.fixture
@@ -128,6 +193,20 @@ def _saved_detector(
         sections = {"detect": {"weights": None}} | params
         bundle.save(folder, networks, sections, Scoring(**({"tracks": "max"} | scoring)), {"auc": 1.0, "untrained": ""})
     return folder
+
+
+def _dvc(folder: Path, *arguments: str, **environment: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"PATH": path, "PYTHONPATH": "", "DVC_SITE_CACHE_DIR": str(folder.parent / "site"), "ITEM_CACHE": ""}
+    call = [sys.executable, "-m", "dvc", *arguments]
+    end = subprocess.run(call, cwd=folder, env=os.environ | own | environment, capture_output=True, text=True)
+    assert end.returncode == 0, end.stdout + end.stderr
+    return end.stdout
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True)
 
 
 def _film(

@@ -1,39 +1,24 @@
 """repro: `dvc repro` makes everything once, and after a change only what the change touches."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from deepfake.videos import read
 
-ROOT = Path(__file__).parents[1]
-STAGES = ["demo", "extract", "detect", "filter", "split", "augment", "train", "evaluate"]
-SMALL = {
-    "demo": {"identities": 12, "frames": 6, "size": 160},
-    "extract": {"frames_per_video": 6},
-    "filter": {"min_sharpness": 0},
-    "augment": {"copies": 1},
-    "train": {"epochs": 1, "side": 32},
-}
+STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate"]
+BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
+VIDEOS = 16
 
 pytestmark = pytest.mark.slow
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    """What `dvc` says; the stages find this Python, and the code of the folder."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PATH": path, "PYTHONPATH": "", "DVC_SITE_CACHE_DIR": str(folder.parent / "site"), "ITEM_CACHE": ""}
-    call = [sys.executable, "-m", "dvc", *arguments]
-    end = subprocess.run(call, cwd=folder, env=os.environ | own, capture_output=True, text=True, check=False)
-    assert end.returncode == 0, end.stdout + end.stderr
-    return end.stdout
+Dvc = Callable[..., str]
 
 
 def ran(said: str) -> list[str]:
@@ -41,15 +26,17 @@ def ran(said: str) -> list[str]:
     return re.findall(r"Running stage '(?:.*:)?(\w+)'", said)
 
 
-def stale(folder: Path) -> list[str]:
-    """The stages that a repro would run, with those that follow from them."""
-    return ran(dvc(folder, "repro", "--dry", "--force-downstream"))
+def stale(dvc: Dvc, project: Path, *places: Path) -> list[str]:
+    """The stages that differ from what they were run with; what follows from them runs where their outs differ."""
+    paths = ":".join(map(str, (*places, project)))
+    subprocess.run([sys.executable, "-m", "stages.code"], cwd=project, env={"PYTHONPATH": paths}, check=True)
+    return [name for name in ran(dvc(project, "repro", "--dry")) if name != "code"]
 
 
-def change(folder: Path, section: str, **values: object) -> None:
-    sections = yaml.safe_load((folder / "params.yaml").read_text())
+def change(project: Path, section: str, **values: Any) -> None:
+    sections = yaml.safe_load((project / "params.yaml").read_text())
     sections[section].update(values)
-    (folder / "params.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
+    (project / "params.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -58,60 +45,71 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    """A fresh clone of the project, with small params."""
-    folder = tmp_path_factory.mktemp("clone") / "project"
-    for name in ("deepfake", "stages"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (
-        "dvc.yaml",
-        "params.yaml",
-        ".dvc/config",
-        ".dvcignore",
-        ".gitignore",
-        "data/demo/dvc.yaml",
-        "data/weights/README.md",
-    ):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    for section, values in SMALL.items():
-        change(folder, section, **values)
-    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    for call in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "--message", "all"]):
-        subprocess.run(["git", *call], cwd=folder, check=True)
-    return folder
+def files(project: Path) -> dict[str, bytes]:
+    """The outs that the training reads."""
+    found = [*(project / "data/faces").rglob("*.mkv"), *(project / "data/clips").rglob("*.mkv")]
+    return {path.name: path.read_bytes() for path in [*sorted(found), project / "data/clips.parquet"]}
 
 
-def test_the_pipeline_makes_everything_once_and_then_only_what_changed(project):
-    # everything, from nothing
-    said = dvc(project, "repro")
+def test_the_first_run_makes_everything(finished):
+    said = (finished.parent / "said.txt").read_text()
     assert ran(said) == STAGES
-    assert "demo: 24 videos, half of them fake -> data/demo/videos" in said
-    assert "extract: 24 videos, 24 made anew, 0 broken -> data/frames" in said
-    predictions = read(project / "reports/predictions.csv")
-    splits = read(project / "data/splits.csv")
+    assert f"demo: {VIDEOS} videos, half of them fake -> data/demo/videos" in said
+    assert f"extract: {VIDEOS} videos, {VIDEOS} made anew, 0 broken -> data/frames" in said
+    predictions = read(finished / "reports/predictions.csv")
+    splits = read(finished / "data/splits.csv")
     assert set(predictions["video_id"]) == set(splits["video_id"][splits["split"] == "test"])
-    metrics = json.loads((project / "reports/metrics.json").read_text())
+    metrics = json.loads((finished / "reports/metrics.json").read_text())
     assert metrics["coverage"]["expected"] == metrics["video"]["count"] == predictions["video_id"].nunique()
 
-    # nothing is left to be made
-    assert ran(dvc(project, "repro")) == []
 
-    # how it learns touches neither faces nor clips
-    usual = (project / "params.yaml").read_text()
-    change(project, "train", learning_rate=0.0123)
-    assert stale(project) == ["train", "evaluate"]
-    (project / "params.yaml").write_text(usual)
+def test_the_table_of_what_is_stale_after_which_edit(dvc, project, tmp_path):
+    assert stale(dvc, project) == []
+    package, settings = project / "deepfake", (project / "params.yaml").read_text()
 
-    # another size of the crops touches no frame
-    change(project, "detect", size=80)
-    assert stale(project) == ["detect", "filter", "split", "augment", "train", "evaluate"]
-    (project / "params.yaml").write_text(usual)
+    # words
+    edit(package / "base/errors.py", "class UserError", "# of the one who calls\nclass UserError")
+    edit(package / "video.py", "import av", "import av  # brings FFmpeg")
+    edit(package / "train.py", '"""train: ', '"""train: fit ')
+    (project / "data/weights/stray.onnx").write_text("of another detector")
+    assert stale(dvc, project) == []
 
-    # a comment is no change
-    faces = {file: file.read_bytes() for file in sorted((project / "data/faces").rglob("*.mkv"))}
-    edit(project / "deepfake/detect.py", "NEAR_MARGIN = 0.4  #", "NEAR_MARGIN = 0.4  # in short,")
-    said = dvc(project, "repro", "--single-item", "detect")
-    assert "detect: 24 videos, 0 made anew, 0 without a face -> data/faces.parquet" in said
-    assert {file: file.read_bytes() for file in sorted((project / "data/faces").rglob("*.mkv"))} == faces
+    # settings
+    for section, values, touched in (
+        ("extract", {"fps": 9.0}, ["extract", *BUNDLED]),  # DVC compares whole sections
+        ("detect", {"search_every": 9}, ["detect", *BUNDLED]),
+        ("train", {"learning_rate": 0.0123}, ["train"]),
+        ("evaluate", {"seed": 1}, ["evaluate"]),
+    ):
+        change(project, section, **values)
+        assert stale(dvc, project) == sorted({*touched}, key=STAGES.index)
+        (project / "params.yaml").write_text(settings)
+
+    # a formula
+    edit(package / "faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64")
+    assert stale(dvc, project) == ["demo", "detect", *BUNDLED]
+    edit(package / "faces.py", "SHARPNESS_SIDE = 64", "SHARPNESS_SIDE = 128")
+
+    # an upgrade
+    (tmp_path / "newer/dlib_bin-99.dist-info").mkdir(parents=True)
+    (tmp_path / "newer/dlib_bin-99.dist-info/METADATA").write_text("Name: dlib-bin\nVersion: 99\n")
+    assert stale(dvc, project, tmp_path / "newer") == ["demo", "detect", *BUNDLED]
+    assert stale(dvc, project) == []
+
+
+def test_a_stage_that_runs_again_makes_nothing_anew_and_is_the_last_where_its_outs_are_equal(dvc, project):
+    before = files(project)
+    change(project, "extract", fps=9.0)  # which nothing uses: it samples by count
+    change(project, "detect", search_every=9)  # of 4 frames
+    edit(project / "deepfake/augment.py", "steps = [", "_ = 0\n    steps = [")
+    said = dvc(project, "repro", "augment")
+    assert ran(said) == ["code", "extract", "detect", "augment"]
+    assert f"extract: {VIDEOS} videos, 0 made anew" in said
+    assert f"detect: {VIDEOS} videos, {VIDEOS} made anew" in said
+    assert "8 made anew -> data/clips.parquet" in said
+    assert files(project) == before
+
+
+def test_an_experiment_in_a_folder_of_its_own_reuses_what_is_there(dvc, project):
+    said = dvc(project, "exp", "run", "--temp", "-S", "evaluate.seed=3")
+    assert ran(said) == ["code", "evaluate"]

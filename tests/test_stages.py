@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from deepfake.base import cache
 from stages import command
+from stages.code import names
 
 ROOT = Path(__file__).parents[1]
-STAGES = sorted({file.stem for file in (ROOT / "stages").glob("*.py")} - {"__init__", "command"})
+STAGES = names()
 FIRST = {  # the table that a stage asks for first
     "detect": "data/videos.csv",
     "filter": "data/faces.parquet",
@@ -57,7 +59,7 @@ def mistake(end: tuple[int, str, str], error: str, hint: str) -> None:
     assert second.startswith(f"  hint: {hint}")
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", [*STAGES, "code"])
 def test_a_stage_has_help_that_says_what_changes_its_speed(stage, name):
     code, said, complaint = stage(name, "--help")
     assert (code, complaint) == (0, "")
@@ -86,7 +88,7 @@ def test_a_misspelt_key_is_answered_with_the_right_one(stage, name):
     mistake(stage(name), f"params.yaml: {name}.{key}x: no such key", f"did you mean '{key}x' -> '{key}'?")
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", [*STAGES, "code"])
 def test_without_params_a_stage_says_where_to_run_it(stage, tmp_path, name):
     mistake(stage(name), f"no params.yaml in {tmp_path}", "run the command in the folder of the pipeline")
 
@@ -172,3 +174,12 @@ def test_a_bug_is_no_mistake_and_shows_its_traceback(monkeypatch):
 def test_a_stage_ends_in_one_line(capsys):
     command.done("extract", "3 videos, 1 made anew, 0 broken", Path("data/frames"))
     assert capsys.readouterr().out == "extract: 3 videos, 1 made anew, 0 broken -> data/frames\n"
+
+
+def test_a_stage_that_leaves_the_store_above_its_bound_says_what_went(capsys, monkeypatch):
+    gone = [cache.Entry("extract", Path("a"), 0.0, size=3, own=1_500_000_000)] * 2
+    monkeypatch.setattr(command.items, "tidy", lambda: gone)
+    command.done("extract", "3 videos", Path("data/frames"))
+    said = capsys.readouterr()
+    assert said.out == "extract: 3 videos -> data/frames\n"
+    assert said.err == "store: 2 results, 3.0 GB, were unused longest and went\n"

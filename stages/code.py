@@ -1,0 +1,81 @@
+"""code: what each stage is made of: code, libraries, model files; it always runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deepfake.base import code, hashes, params, plugins
+from deepfake.base.disk import aside
+from stages.command import Out, done, main
+
+CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
+    "forgeries": "demo.method",
+    "layouts": "extract.layout",
+    "detectors": "detect.detector",
+    "models.encoders": "train.encoder",
+    "models.heads": "train.head",
+}
+WEIGHTS = {  # stage: the key that may name a file of weights
+    "calibrate": "detect.weights",  # which it copies
+    "detect": "detect.weights",
+    "train": "train.pretrained",
+}
+
+
+def run(locks: Out = Path("data/code")) -> None:
+    """Write a small file for each stage, for DVC to compare: a comment makes nothing again, an upgrade does."""
+    settings = params.sections()
+    with aside(locks) as new:
+        new.mkdir()
+        for name in names():
+            text = json.dumps(made_of(name, settings), indent=2, sort_keys=True)
+            (new / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    done("code", f"{len(names())} stages", locks)
+
+
+def names() -> list[str]:
+    """The stages, sorted; but for this one, which makes no result."""
+    return sorted({file.stem for file in Path(__file__).parent.glob("*.py")} - {"__init__", "command", "code"})
+
+
+def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What shapes the results of a stage beside its inputs and params. A choice that is wrong is left to the stage."""
+    loaded = {kind for module in code.closure(f"stages.{name}") for kind in code.kinds(module)}
+    chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(kind, settings)]
+    shape = code.shape(f"stages.{name}", *chosen)
+    weights = value(settings, WEIGHTS.get(name, ""))
+    if isinstance(weights, str):
+        shape["models"][weights] = hashes.content(Path(weights))
+    elif weights is True:
+        shape["models"] |= downloaded(str(value(settings, "train.backbone")))
+    return shape
+
+
+def choices(kind: str, settings: dict[str, Any]) -> list[str]:
+    """The plugins of the kind that the settings choose: one, or all where no setting does."""
+    known = plugins.names(kind)
+    return [name for name in known if name == value(settings, CHOSEN_BY[kind])] if kind in CHOSEN_BY else known
+
+
+def value(settings: dict[str, Any], key: str) -> Any:
+    """The value of "section.key"; None where there is none."""
+    section, _, name = key.partition(".")
+    values = settings.get(section)
+    return values.get(name) if isinstance(values, dict) else None
+
+
+def downloaded(backbone: str) -> dict[str, str]:
+    """The revisions of a backbone's weights in the cache of Hugging Face's hub: timm/resnet50.a1_in1k -> a commit.
+
+    Those of torchvision are told by its version: their hash is in its code.
+    """
+    from huggingface_hub import constants  # only for those who download
+
+    refs = sorted(Path(constants.HF_HUB_CACHE).glob("models--*/refs/main"))
+    names = {ref: ref.parents[1].name.removeprefix("models--").replace("--", "/") for ref in refs}
+    ours = {ref: name for ref, name in names.items() if name.split("/")[-1].split(".")[0] == backbone.split(".")[0]}
+    return {name: ref.read_text(encoding="utf-8").strip() for ref, name in ours.items()}
+
+
+if __name__ == "__main__":
+    main(run)
