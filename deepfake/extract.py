@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +23,9 @@ BY = {"count": "frames_per_video", "fps": "fps", "stride": "stride"}  # sampling
 class Policy(Params):
     """Which frames of a video to keep, and how."""
 
+    seconds: float | None = Field(
+        default=None, gt=0
+    )  # the first of a video that are looked at; null looks at the whole
     sampling: Literal["count", "fps", "stride"]
     frames_per_video: int = Field(gt=0)  # count: spread over the whole video, first to last
     fps: float = Field(gt=0)  # fps: frames a second
@@ -39,10 +43,30 @@ class ExtractParams(Policy):
 
     root: str  # the folder of the videos
     layout: str  # how they lie there: a file of deepfake/layouts
+    balance: bool = False  # as many reals as fakes, by chance of the larger class
+    videos: int | None = Field(default=None, gt=1)  # at most so many, by chance; null takes all
 
     def policy(self) -> Policy:
         """The part that shapes a single video, wherever it lies."""
         return Policy.model_validate(self.model_dump(include=set(Policy.model_fields)))
+
+
+def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
+    """The videos to take of those found, before any is decoded; each one's chance hangs on its name alone."""
+    place = videos["video_id"].map(lambda name: crc32(name.encode())).groupby(videos["label"]).rank(method="first")
+    most = videos["label"].value_counts().reindex([0, 1], fill_value=0)
+    if p.balance and most.all():
+        most[:] = most.min()
+    if p.videos and p.videos < most.sum():
+        shares = most * p.videos // most.sum()
+        shares[most.idxmax()] += p.videos - shares.sum()  # what rounding left
+        most = shares
+    return videos[place <= videos["label"].map(most)].reset_index(drop=True)
+
+
+def over(time: float, first: float, p: Policy) -> bool:
+    """Whether a frame is shown after the seconds that are looked at, a clock error of a millisecond aside."""
+    return p.seconds is not None and time - first + 1e-3 >= p.seconds
 
 
 def pick(times: list[float], p: Policy) -> list[int]:
@@ -50,6 +74,7 @@ def pick(times: list[float], p: Policy) -> list[int]:
 
     With `count` and 4 of 9:  fxxfxfxxf;  with `stride` 3:  fxxfxxfxx.
     """
+    times = [time for time in times if not over(time, times[0], p)]
     n = len(times)
     if p.sampling == "count":
         return sorted({round(i) for i in np.linspace(0, n - 1, min(n, p.frames_per_video))})
@@ -74,7 +99,8 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
     times, fault, digest = _save(path, target, planned, p)
     if (wanted := pick(times, p)) != planned:  # the headers lied: now that the frames are known, once more
         _, _, digest = _save(path, target, wanted, p)
-    expected = max(info.header_frames, len(info.packet_times))
+    packets = sum(not over(time, info.packet_times[0], p) for time in info.packet_times)
+    expected = packets if p.seconds else max(info.header_frames, packets)
     lost = expected - len(times)
     if not fault and lost > max(3, 0.05 * expected):  # a few may lie outside of an edit list
         fault = f"{len(times)} of {expected} frames decode"
@@ -97,6 +123,8 @@ def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[
         keep = set(wanted)
         try:
             for frame in video.read(path):
+                if times and over(frame.time, times[0], p):
+                    return  # the rest is not decoded
                 times.append(frame.time)
                 if frame.index in keep:
                     shape = (frame.picture.format.name, frame.picture.width, frame.picture.height)

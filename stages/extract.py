@@ -20,7 +20,7 @@ def run(
     p = params.load("extract", extract.ExtractParams)
     if not (root := Path(p.root)).is_dir():
         raise UserError(f"params.yaml: extract.root: no folder {root}", "set it to the folder that holds your videos")
-    found = plugins.load("layouts", p.layout).scan(root)
+    found = extract.selected(plugins.load("layouts", p.layout).scan(root), p)
     todo = [items.Item(row.video_id, (root / row.path,)) for row in found.itertuples()]
     made = items.build(frames, todo, extract.work, p.policy(), place=lambda name, file: f"{name}.mkv")
     table = pd.concat([found, pd.DataFrame([one.result for one in made])], axis=1)

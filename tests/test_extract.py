@@ -5,12 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepfake import extract, video
 from deepfake.base.errors import UserError
 from deepfake.base.items import Item, content
-from deepfake.extract import Policy, keep, pick
+from deepfake.extract import ExtractParams, Policy, keep, pick
 from deepfake.videos import read
 from stages.extract import run
 
@@ -61,6 +62,63 @@ def test_a_stride_takes_every_so_many_frames(count, stride, picked):
 )
 def test_frames_a_second_are_the_first_at_or_after_each_tick(times, fps, picked):
     assert pick(times, policy(sampling="fps", fps=fps)) == picked
+
+
+@pytest.mark.parametrize(
+    ("seconds", "settings", "picked"),
+    [
+        (0.2, {}, [0, 1, 3, 4]),  # 5 frames at 25 a second
+        (0.2, {"sampling": "stride", "stride": 2}, [0, 2, 4]),
+        (1.0, {"sampling": "fps", "fps": 5}, [0, 5, 10, 15, 20]),
+        (0.01, {}, [0]),
+        (60.0, {}, [0, 33, 66, 99]),
+        (None, {}, [0, 33, 66, 99]),
+    ],
+)
+def test_the_first_seconds_alone_are_looked_at(seconds, settings, picked):
+    times = [7 + time for time in clock(100)]
+    assert pick(times, policy(seconds=seconds, **settings)) == picked
+
+
+def test_what_comes_after_the_first_seconds_is_not_decoded_nor_missed(odd, tmp_path, monkeypatch):
+    decoded, read_all = [], video.read
+    monkeypatch.setattr(video, "read", lambda *a, **how: (decoded.append(f.index) or f for f in read_all(*a, **how)))
+    row = keep(odd("plain"), tmp_path / "frames.mkv", policy(seconds=0.2))
+    assert (row["status"], row["frames"], row["kept"]) == ("ok", 5, 4)
+    assert max(decoded) == 5  # the one after, to know that they are over
+    assert [frame.time for frame in read_all(tmp_path / "frames.mkv")] == pytest.approx([0, 0.04, 0.12, 0.16], abs=1e-3)
+
+
+def listed(reals: int, fakes: int) -> pd.DataFrame:
+    """A table of videos by name."""
+    names = [f"real/{i:03d}" for i in range(reals)] + [f"fake/{i:03d}" for i in range(fakes)]
+    return pd.DataFrame({"video_id": sorted(names), "label": [int(name < "g") for name in sorted(names)]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "reals", "fakes"),
+    [
+        ({}, 20, 80),
+        ({"balance": True}, 20, 20),
+        ({"videos": 50}, 10, 40),  # as they are mixed
+        ({"videos": 31}, 6, 25),
+        ({"videos": 1000}, 20, 80),
+        ({"balance": True, "videos": 10}, 5, 5),
+        ({"balance": True, "videos": 1000}, 20, 20),
+    ],
+)
+def test_as_many_videos_are_taken_as_are_asked_for_and_as_many_reals_as_fakes(settings, reals, fakes):
+    p = ExtractParams(root="in", layout="manifest", **COUNT.model_dump(), **settings)
+    videos = listed(20, 80)
+    taken = extract.selected(videos, p)
+    assert taken["label"].value_counts().to_dict() == {0: reals, 1: fakes}
+    assert taken["video_id"].is_monotonic_increasing
+    assert extract.selected(videos[::-1], p)["video_id"].tolist() == taken["video_id"].tolist()[::-1]
+
+
+def test_reals_alone_are_all_taken_where_there_is_nothing_to_balance_them_with():
+    p = ExtractParams(root="in", layout="manifest", **COUNT.model_dump(), balance=True)
+    assert len(extract.selected(listed(5, 0), p)) == 5
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -249,6 +307,15 @@ def test_a_broken_or_missing_video_is_a_row_with_its_reason(folder, odd, capsys)
     assert capsys.readouterr().out == "extract: 5 videos, 5 made anew, 3 broken -> data/frames\n"
     run()
     assert capsys.readouterr().out == "extract: 5 videos, 0 made anew, 3 broken -> data/frames\n"
+
+
+def test_videos_that_are_not_taken_are_not_decoded(folder, odd, capsys):
+    settings = {"extract": {"root": "in", "layout": "manifest", "balance": True} | COUNT.model_dump()}
+    (folder / "params.yaml").write_text(json.dumps(settings))
+    put(folder, odd, "plain", "cover", "tiny")  # two reals, a fake
+    run()
+    assert sorted(read(folder / "data/videos.csv")["label"]) == [0, 1]
+    assert capsys.readouterr().out.startswith("extract: 2 videos, 2 made anew")
 
 
 def test_the_summary_counts_videos_by_status_and_label(folder, odd):
