@@ -61,6 +61,8 @@ class Search:
 
     def __call__(self, image: Images) -> list[Face]:
         """The faces of the next (H, W, 3) uint8 RGB frame, best first."""
+        if not self.detector.window:
+            return self.detector.detect(image)
         places = self.last + [face for face, _ in self.lost]
         near = distinct([face for place in places for face in self.near(image, place)])
         self.since += 1

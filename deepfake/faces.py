@@ -53,7 +53,10 @@ class Face:
 
 
 class Detector(Protocol):
-    """Finds faces. `window` px is the side of the smallest face it finds, `template` where its landmarks belong."""
+    """Finds faces. `window` px is the side of the smallest face it finds, `template` where its landmarks belong.
+
+    A window of 0: it wants every frame as it is, whole.
+    """
 
     window: int
     template: Floats  # (N, 2)

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from deepfake import video
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
+from deepfake.detect import DetectParams, tracks
 from deepfake.faces import Detector, Face, crop, overlap
 
-NAMES = plugins.names("detectors")
+NAMES = [name for name in plugins.names("detectors") if name != "whole_frame"]  # those that find faces
+USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["detect"]
 MODELS = {"yunet": Path(__file__).parents[1] / "data/weights/face_detection_yunet_2023mar.onnx"}  # got by the user
 
 
@@ -49,6 +53,24 @@ def test_a_detector_does_not_change_the_image(detector, heads):
     one, again = detector.detect(image), detector.detect(image)
     np.testing.assert_array_equal(image, heads[0][0])
     assert [face.box.tolist() for face in one] == [face.box.tolist() for face in again]
+
+
+@pytest.mark.parametrize("size", [(40, 60), (61, 40), (200, 200)])
+def test_a_whole_frame_is_one_face_and_its_crop_shows_all_of_it(size, tmp_path):
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    image = np.stack([rows, columns, 0 * rows], 2).astype(np.uint8)
+    p = DetectParams(**USUAL | {"detector": "whole_frame", "size": max(size), "margin": 0.0})
+    with video.recording(tmp_path / "frames.mkv") as record:
+        for i in range(10):
+            record(image, i / 5)
+    (tmp_path / "faces").mkdir()
+    found = tracks(tmp_path / "frames.mkv", tmp_path / "faces", p)
+    assert [(row["track"], row["frame"], row["aligned"], row["recovered"]) for row in found] == [
+        (0, i, False, False) for i in range(10)
+    ]
+    top, left = ((max(size) - side) // 2 for side in size)
+    for shown in video.images(tmp_path / "faces/0.mkv"):
+        np.testing.assert_allclose(shown[top : top + size[0], left : left + size[1]].astype(int), image, atol=1)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
