@@ -1,9 +1,9 @@
-"""network: a frame encoder, a temporal head and one logit, with the scaling of pixels inside."""
+"""network: a frame encoder, a head over a sequence, full layers and one logit, with the scaling of pixels inside."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from deepfake.base import plugins
@@ -11,7 +11,10 @@ from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.models.fusion import Fusion
 from deepfake.models.motion import with_motion
+from deepfake.models.pooling import average
 from deepfake.models.thumbnails import thumbnails
+
+RANGES = {"unit": (0.0, 1.0), "signed": (0.5, 0.5)}  # mean and std that bring [0, 1] to [0, 1] and to [-1, 1]
 
 
 class Architecture(Params):
@@ -20,7 +23,9 @@ class Architecture(Params):
     encoder: str  # a file of deepfake/models/encoders
     backbone: str | None  # the model's name in the library, where the encoder stands for many: timm, video
     pretrained: bool | str  # true: the library's own weights, downloaded; or a file of them: .safetensors, .pth
+    pixels: Literal["encoder", "unit", "signed"]  # as the encoder's weights want them; [0, 1]; [-1, 1]
     thumbnails: int = Field(ge=1, le=4)  # n: n x n frames in one picture (TALL); 1: each frame on its own
+    sequence: Literal["frames", "positions"]  # what the head reads: a clip's frames, or the places of each one's map
     motion: bool  # the head gets each frame's features and their difference from the frame before
     head: str  # a file of deepfake/models/heads
     layers: int = Field(ge=1, le=12)  # of the head: lstm, gru, transformer, tcn
@@ -28,8 +33,17 @@ class Architecture(Params):
     bidirectional: bool  # lstm, gru
     dropout: float = Field(ge=0, lt=1)  # between its layers
     fusion: Literal["none", "concat", "gate"]  # the frames' average features beside the head's (system 2)
+    dense: tuple[Annotated[int, Field(gt=0)], ...]  # widths of the full layers before the logit, each with ReLU
+    dense_norm: bool  # batch norm before them
+    dense_dropout: float = Field(ge=0, lt=1)  # after each; before the logit, where there is none
     frames: int = Field(gt=0)  # of a sequence
     side: int | None = Field(ge=32)  # px of its faces; null: what the encoder is published for
+
+    @model_validator(mode="after")
+    def _positions_alone(self) -> "Architecture":
+        if self.sequence == "positions" and (self.motion or self.fusion != "none"):
+            raise ValueError("sequence: positions reads each frame alone: set motion to false and fusion to none")
+        return self
 
 
 class Network(nn.Module):
@@ -43,20 +57,23 @@ class Network(nn.Module):
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
-        self.thumbnails, self.motion = a.thumbnails, a.motion
+        self.thumbnails, self.motion, self.positions = a.thumbnails, a.motion, a.sequence == "positions"
         if (side := side_of(a)) % a.thumbnails:
             raise UserError(f"params.yaml: train.side: thumbnails: a multiple of {a.thumbnails} (got {side})")
         self.encoder = plugins.load("models.encoders", a.encoder).build(a)
         if not self.encoder.whole:
             self.encoder.to(memory_format=torch.channels_last)
-        elif a.motion:
-            raise UserError(f"params.yaml: train.motion: {a.encoder} sees clips whole, not frame by frame", "false")
-        self.register_buffer("mean", torch.tensor(self.encoder.mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(self.encoder.std).view(3, 1, 1))
+        elif a.motion or self.positions:
+            key, right = ("motion", "false") if a.motion else ("sequence", "frames")
+            raise UserError(f"params.yaml: train.{key}: {a.encoder} sees clips whole, not frame by frame", right)
+        mean, std = RANGES.get(a.pixels, (self.encoder.mean, self.encoder.std))
+        self.register_buffer("mean", torch.tensor(mean).expand(3).clone().view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).expand(3).clone().view(3, 1, 1))
         inner = self.encoder.features * (2 if a.motion else 1)
         self.head = plugins.load("models.heads", a.head).build(inner, a)
         self.fusion = None if a.fusion == "none" else Fusion(self.encoder.features, self.head.features, a.fusion)
-        self.logit = nn.Linear((self.fusion or self.head).features, 1)
+        self.dense, width = dense((self.fusion or self.head).features, a)
+        self.logit = nn.Linear(width, 1)
 
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         clips = (clips - self.mean) / self.std
@@ -67,13 +84,18 @@ class Network(nn.Module):
             mask = mask[:, :1]
         else:
             frames = clips[mask].contiguous(memory_format=torch.channels_last)  # (N, 3, H, W): no padding
-            encoded = self.encoder(frames)  # (N, D)
+            encoded = self.encoder(frames)  # (N, D); by positions: (N, P, D)
+            if self.positions:
+                encoded = self.head(encoded, torch.ones(encoded.shape[:2], dtype=torch.bool, device=mask.device))
             features = encoded.new_zeros(*mask.shape, encoded.shape[1])  # (B, T, D)
             features[mask] = encoded
-        state = self.head(with_motion(features, mask) if self.motion else features, mask)
+        if self.positions:
+            state = average(features, mask)  # of what the head made of each frame
+        else:
+            state = self.head(with_motion(features, mask) if self.motion else features, mask)
         if self.fusion is not None:
             state = self.fusion(features, state, mask)
-        logits: Tensor = self.logit(state).squeeze(1)
+        logits: Tensor = self.logit(self.dense(state)).squeeze(1)
         return logits
 
     def train(self, mode: bool = True) -> "Network":
@@ -84,6 +106,15 @@ class Network(nn.Module):
             if weights and not any(weight.requires_grad for weight in weights):
                 module.eval()
         return self
+
+
+def dense(inner: int, a: Architecture) -> tuple[nn.Sequential, int]:
+    """(B, inner) -> (B, width): the full layers before the logit, none where params name none; and their width."""
+    layers: list[nn.Module] = [nn.BatchNorm1d(inner)] if a.dense_norm else []
+    for width in a.dense:
+        layers += [nn.Linear(inner, width), nn.ReLU(), nn.Dropout(a.dense_dropout)]
+        inner = width
+    return nn.Sequential(*layers, *([] if a.dense else [nn.Dropout(a.dense_dropout)])), inner
 
 
 def side_of(a: Architecture) -> int:

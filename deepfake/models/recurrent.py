@@ -1,4 +1,4 @@
-"""recurrent: what lstm and gru share: states averaged over time, and one full layer."""
+"""recurrent: what lstm and gru share: states averaged over time."""
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -8,9 +8,7 @@ from deepfake.models.pooling import average
 
 
 class Recurrent(nn.Module):
-    """features (B, T, D) and mask (B, T) -> (B, 128). What is masked comes last and never counts."""
-
-    features = 128
+    """features (B, T, D) and mask (B, T) -> (B, hidden), or twice that. What is masked comes last and never counts."""
 
     def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], inner: int, a: Architecture) -> None:
         super().__init__()
@@ -30,12 +28,10 @@ class Recurrent(nn.Module):
                 nn.init.xavier_uniform_(weight)
             else:
                 nn.init.zeros_(weight)
-        states = a.hidden * (2 if a.bidirectional else 1)
-        self.full = nn.Sequential(nn.Linear(states, self.features), nn.ReLU(), nn.Dropout(0.5))
+        self.features = a.hidden * (2 if a.bidirectional else 1)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         # packed: the backward direction begins at the last true frame, not in the padding
         packed = pack_padded_sequence(features, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
-        out: Tensor = self.full(average(states, mask))  # (B, T, states) -> (B, states) -> (B, 128)
-        return out
+        return average(states, mask)  # (B, T, features) -> (B, features)

@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_hub_download, is_offline_mode
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -77,17 +77,19 @@ def fill(module: nn.Module, state: State, source: str, adapt: Adapt | None = Non
 @contextmanager
 def download(name: str) -> Iterator[None]:
     """What is downloaded within ends in one UserError where it cannot be had. Caches are used without a network."""
-    offline = constants.HF_HUB_OFFLINE
-    # the hub's client tries for a minute and a half: it is told where there is nobody to ask
-    constants.HF_HUB_OFFLINE = offline or not _reachable(constants.ENDPOINT)
     try:
         yield
     except OSError as e:  # URLError, a timeout, the hub's own errors
         raise UserError(
             f"{WHERE}: the weights of {name} could not be downloaded", "go online, or give a file of them: <path>.pth"
         ) from e
-    finally:
-        constants.HF_HUB_OFFLINE = offline
+
+
+def of_hub(repository: str) -> str:
+    """The file of weights of a repository of the Hugging Face hub, downloaded, or from the cache. Raises OSError."""
+    # without a network the hub's client tries for a minute and a half: it is told where there is nobody to ask
+    offline = is_offline_mode() or not _reachable(constants.ENDPOINT)
+    return str(hf_hub_download(repository, "model.safetensors", local_files_only=offline))
 
 
 def freeze(encoder: nn.Module, trainable: str) -> None:

@@ -5,13 +5,13 @@ Source: the published CNN + BiLSTM student systems; blocks after Simonyan and Zi
 
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
-from deepfake.models.encoder import Encoder, block, plain
+from deepfake.models.features import Convolutional, block, plain
 from deepfake.models.network import Architecture
 
 
-class Cnn(Encoder):
+class Cnn(Convolutional):
     """frames (N, 3, H, W) -> features (N, 512). H and W from 32 px; each block halves them."""
 
     features = 512
@@ -27,10 +27,6 @@ class Cnn(Encoder):
             nn.BatchNorm1d(self.features),  # averages over the picture differ little: unscaled they drown in an LSTM
             nn.ReLU(),
         )
-
-    def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.full(self.blocks(frames))
-        return out
 
 
 def build(a: Architecture) -> Cnn:

@@ -6,13 +6,13 @@ convolutions", ICLR 2016.
 
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
-from deepfake.models.encoder import Encoder, block, plain
+from deepfake.models.features import Convolutional, averaged, block, plain
 from deepfake.models.network import Architecture
 
 
-class DilatedCnn(Encoder):
+class DilatedCnn(Convolutional):
     """frames (N, 3, H, W) -> features (N, 256). A convolution sees 9 x 9 pixels by 25 weights."""
 
     features = 256
@@ -21,10 +21,7 @@ class DilatedCnn(Encoder):
         super().__init__()
         widths = (3, 32, 64, 128, self.features)
         self.blocks = nn.Sequential(*(block(a, b, kernel=5, dilation=2) for a, b in pairwise(widths)))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.blocks(frames)  # (N, 256, H / 16, W / 16)
-        return out.mean((2, 3))
+        self.full = averaged()
 
 
 def build(a: Architecture) -> DilatedCnn:

@@ -3,13 +3,13 @@
 Source: Afchar et al., "MesoNet: a compact facial video forgery detection network", WIFS 2018.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
-from deepfake.models.encoder import Encoder, plain
+from deepfake.models.features import Convolutional, plain
 from deepfake.models.network import Architecture
 
 
-class Meso4(Encoder):
+class Meso4(Convolutional):
     """frames (N, 3, H, W) -> features (N, 16)."""
 
     features = 16
@@ -26,10 +26,6 @@ class Meso4(Encoder):
         self.full = nn.Sequential(
             nn.Flatten(), nn.Dropout(0.5), nn.Linear(16 * 8 * 8, self.features), nn.LeakyReLU(0.1), nn.Dropout(0.5)
         )
-
-    def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.full(self.blocks(frames))
-        return out
 
 
 def block(inner: int, outer: int, *, kernel: int, pool: int) -> nn.Sequential:

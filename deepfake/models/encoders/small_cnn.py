@@ -5,13 +5,13 @@ Source: the published CNN + LSTM student systems ("time-distributed" CNN).
 
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
-from deepfake.models.encoder import Encoder, block, plain
+from deepfake.models.features import Convolutional, averaged, block, plain
 from deepfake.models.network import Architecture
 
 
-class SmallCnn(Encoder):
+class SmallCnn(Convolutional):
     """frames (N, 3, H, W) -> features (N, 128)."""
 
     features = 128
@@ -20,10 +20,7 @@ class SmallCnn(Encoder):
         super().__init__()
         widths = (3, 32, 64, self.features)
         self.blocks = nn.Sequential(*(block(a, b) for a, b in pairwise(widths)))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.blocks(frames)  # (N, 128, H / 8, W / 8)
-        return out.mean((2, 3))
+        self.full = averaged()
 
 
 def build(a: Architecture) -> SmallCnn:

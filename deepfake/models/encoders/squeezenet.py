@@ -10,11 +10,11 @@ from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.models import weights
-from deepfake.models.encoder import Encoder
+from deepfake.models.features import Convolutional, averaged
 from deepfake.models.network import Architecture
 
 
-class SqueezeNet(Encoder):
+class SqueezeNet(Convolutional):
     """frames (N, 3, H, W) -> features (N, 512)."""
 
     features = 512
@@ -26,11 +26,10 @@ class SqueezeNet(Encoder):
         self.caffe = caffe
         if caffe:
             self.mean, self.std = (123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255)
-        self.net = squeezenet1_1().features
+        self.blocks, self.full = squeezenet1_1().features, averaged()
 
     def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.net(frames.flip(1) if self.caffe else frames)  # (N, 512, H / 16, W / 16)
-        return out.mean((2, 3))
+        return super().forward(frames.flip(1) if self.caffe else frames)
 
 
 def build(a: Architecture) -> SqueezeNet:
@@ -38,14 +37,16 @@ def build(a: Architecture) -> SqueezeNet:
     if a.backbone not in (None, "torchvision", "caffe"):
         raise unknown("backbone", str(a.backbone), ["torchvision", "caffe"], "params.yaml: train.backbone")
     encoder = SqueezeNet(caffe=a.backbone == "caffe")
+    if a.sequence == "positions":
+        encoder.by_positions(a)
     if isinstance(a.pretrained, str):
-        weights.load(encoder.net, a.pretrained, _features)
+        weights.load(encoder.blocks, a.pretrained, _features)
     elif a.pretrained and encoder.caffe:
         raise UserError("params.yaml: train.pretrained: no weights of Caffe are downloaded", "give a file of them")
     elif a.pretrained:
         with weights.download("squeezenet1_1"):
             state = SqueezeNet1_1_Weights.DEFAULT.get_state_dict(progress=False)
-        weights.fill(encoder.net, state, "squeezenet1_1", _features)
+        weights.fill(encoder.blocks, state, "squeezenet1_1", _features)
     return encoder
 
 

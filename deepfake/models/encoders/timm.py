@@ -15,22 +15,23 @@ from torch import Tensor, nn
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.models import weights
-from deepfake.models.encoder import SIZE_ERRORS, Encoder, width, wrong_side
+from deepfake.models.features import SIZE_ERRORS, Encoder, Positions, width, wrong_side
 from deepfake.models.network import Architecture, side_of
 
 WELL_KNOWN = ("legacy_xception", "resnet50", "vgg16_bn", "efficientnet_b4", "convnext_tiny", "vit_base_patch16_224")
 
 
 class Timm(Encoder):
-    """frames (N, 3, side, side) -> features (N, D), D what the backbone gives its classifier."""
+    """frames (N, 3, side, side) -> (N, D), D what the backbone gives its classifier; or (N, P, D) by positions."""
 
-    def __init__(self, net: nn.Module, features: int, config: PretrainedCfg) -> None:
+    def __init__(self, net: nn.Module, features: int, config: PretrainedCfg, *, positions: bool) -> None:
         super().__init__()
         self.net, self.features = net, features
+        self.full = Positions() if positions else nn.Identity()
         self.mean, self.std = config.mean, config.std  # type: ignore[assignment]  # timm: of any length
 
     def forward(self, frames: Tensor) -> Tensor:
-        out: Tensor = self.net(frames)
+        out: Tensor = self.full(self.net(frames))
         return out
 
 
@@ -46,7 +47,9 @@ def build(a: Architecture) -> Timm:
     if isinstance(a.pretrained, str):
         # how timm itself reads its older files, and a ViT's positions at another size
         weights.load(net, a.pretrained, getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None))
-    return Timm(net, width(net, torch.zeros(1, 3, px, px), str(a.backbone)), config)
+    positions = a.sequence == "positions"
+    features = width(net, torch.zeros(1, 3, px, px), str(a.backbone), positions=positions)
+    return Timm(net, features, config, positions=positions)
 
 
 def side(a: Architecture) -> int:
@@ -73,9 +76,13 @@ def _config(a: Architecture) -> PretrainedCfg:
 
 def _net(a: Architecture, config: PretrainedCfg, px: int) -> nn.Module:
     # ViTs: their positions are made for a size
-    sized: dict[str, Any] = {"img_size": px} if config.fixed_input_size else {}
+    how: dict[str, Any] = {"img_size": px} if config.fixed_input_size else {}
+    if a.sequence == "positions":
+        how["global_pool"] = ""
     try:
         with weights.download(str(a.backbone)) if a.pretrained is True else nullcontext():
-            return timm.create_model(str(a.backbone), pretrained=a.pretrained is True, num_classes=0, **sized)
+            if a.pretrained is True and (config.hf_hub_id or "").startswith("timm/"):  # of others its names may differ
+                how["pretrained_cfg_overlay"] = {"file": weights.of_hub(str(config.hf_hub_id)), "custom_load": False}
+            return timm.create_model(str(a.backbone), pretrained=a.pretrained is True, num_classes=0, **how)
     except SIZE_ERRORS as e:
         raise wrong_side(str(a.backbone), px, e) from e

@@ -12,7 +12,7 @@ from torchvision.models import get_model, get_model_weights
 
 from deepfake.base.errors import unknown
 from deepfake.models import weights
-from deepfake.models.encoder import Encoder, Triple, width
+from deepfake.models.features import Encoder, Triple, width
 from deepfake.models.network import Architecture, side_of
 
 BACKBONES = ("mc3_18", "mvit_v2_s", "r2plus1d_18")
