@@ -202,8 +202,8 @@ def test_a_seed_that_was_finished_is_not_trained_again(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("started_by", ["Lightning", "torchrun"])
 def test_two_processes_learn_as_one_does(folder, started_by):
-    # batch norm sees half of a batch in each of two processes: near, not equal
-    p = P.model_copy(update={"head": "mean", "encoder": "small_cnn", "epochs": 3, "ema": 0.0})
+    # without batch norm, which sees half of a batch in each of two processes, and without dropout, which each draws
+    p = P.model_copy(update={"head": "mean", "encoder": "squeezenet", "dense_dropout": 0.0, "epochs": 3, "ema": 0.0})
     assert program(folder, p) == 0
     alone, loss = weights(folder), float((folder / "loss.txt").read_text())
     (folder / "made.pth").unlink()
@@ -212,11 +212,11 @@ def test_two_processes_learn_as_one_does(folder, started_by):
         assert program(folder, p, launch=launch, ACCELERATOR="cpu") == 0
     else:
         assert program(folder, p, ACCELERATOR="cpu", DEVICES="2") == 0
-    assert float((folder / "loss.txt").read_text()) == pytest.approx(loss, abs=0.05)
+    assert float((folder / "loss.txt").read_text()) == pytest.approx(loss, abs=0.01)
     gaps = [
         (value - weights(folder)[0][name]).abs().max() for name, value in alone[0].items() if value.is_floating_point()
     ]
-    assert max(gaps) < 0.05
+    assert max(gaps) < 0.01
 
 
 def test_devices_come_from_the_environment(monkeypatch):
