@@ -17,7 +17,7 @@ from typing import Any
 from deepfake import recipes
 
 BEGIN, END = "<!-- benchmarks/recipes.py -->", "<!-- end -->"  # of the table in the README
-SHOWN = ("encoder", "backbone", "head", "fusion", "frames", "side", "epochs", "batch_size", "learning_rate")
+SHOWN = ("encoder", "backbone", "sequence", "head", "fusion", "frames", "side", "epochs", "batch_size", "learning_rate")
 
 
 def dvc(*arguments: str) -> str:
