@@ -23,6 +23,7 @@ Images = np.ndarray[Any, np.dtype[np.uint8]]
 SUFFIXES = frozenset(
     [".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"]
 )
+IMAGES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])  # videos of one frame
 MILLISECOND = Fraction(1, 1000)  # s, the tick of Matroska's clock
 MAX_FAULTS = 1000  # packets that do not decode, after which a file is given up
 # the default conversion rounds differently from one processor to the next

@@ -1,5 +1,7 @@
 """extract: raw videos in, a table of them and their kept frames out."""
 
+import os
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +9,7 @@ import pandas as pd
 from deepfake import extract
 from deepfake.base import items, params, plugins, tables
 from deepfake.base.errors import UserError
+from deepfake.files import printable, said
 from deepfake.videos import USABLE
 from stages.command import Metric, Out, done, main
 
@@ -18,16 +21,21 @@ def run(
 ) -> None:
     """Decode every video under extract.root and keep the frames that the sampling picks."""
     p = params.load("extract", extract.ExtractParams)
-    if not (root := Path(p.root)).is_dir():
+    root = Path(p.root)
+    if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
         raise UserError(f"params.yaml: extract.root: no folder {root}", "set it to the folder that holds your videos")
-    found = extract.selected(plugins.load("layouts", p.layout).scan(root), p)
+    found = plugins.load("layouts", p.layout).scan(root)
+    left, notes = found.attrs.get("left_out", {}), found.attrs.get("notes", [])
+    for note in [f"left out {said(left)}"] * bool(left) + notes:
+        print(f"extract: {root}: {note}", file=sys.stderr)
+    found = extract.selected(found, p)
     todo = [items.Item(row.video_id, (root / row.path,)) for row in found.itertuples()]
     made = items.build(frames, todo, extract.work, p.policy(), place=lambda name, file: f"{name}.mkv")
     table = pd.concat([found, pd.DataFrame([one.result for one in made])], axis=1)
     if not table["kept"].any():
         raise UserError(f"{root}: none of the {len(table)} videos can be decoded: {table['reason'].iloc[0]}")
-    tables.write(videos, table)
-    tables.write_metrics(report, extract.summary(table))
+    tables.write(videos, table.assign(path=table["path"].map(printable)))
+    tables.write_metrics(report, extract.summary(table) | {"left_out": left})
     broken = (~table["status"].isin(USABLE)).sum()
     done("extract", f"{len(table)} videos, {items.remade(made)} made anew, {broken} broken", frames)
 

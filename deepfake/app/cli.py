@@ -1,6 +1,7 @@
 """cli: the command `deepfake`: score videos, make fakes, name published systems, join detectors, prune the store."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -143,16 +144,20 @@ def cache(
 
 
 def listed(path: Path) -> list[Path]:
-    """The file, or the videos of the folder. Raises UserError for neither."""
-    from deepfake.video import SUFFIXES
+    """The file, or the videos and pictures of the folder. Raises UserError for neither."""
+    from deepfake.files import printable, said, walk
+    from deepfake.video import IMAGES, SUFFIXES
 
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        if not files:
-            raise UserError(f"no videos under {path}", f"their names end in {' '.join(sorted(SUFFIXES))}")
-        return files
-    if not path.exists():
-        raise UserError(f"no file or folder {path}", "mind the spelling, and the folder you are in")
+    shown = printable(str(path))
+    if os.path.isdir(path):  # noqa: PTH112 (a Path raises for a name that is too long)
+        found = walk(path, SUFFIXES | IMAGES)
+        if found.left:
+            print(f"{shown}: left out {said(found.left)}", file=sys.stderr)
+        if not found.files:
+            raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
+        return [path / file for file in found.files]
+    if not os.path.lexists(path):
+        raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
     return [path]
 
 

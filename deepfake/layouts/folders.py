@@ -1,48 +1,93 @@
 """folders: videos in `real/` and `fake/`, or variants of these names, also inside `train/`, `val/` and `test/`.
 
-The identity is unknown: each file counts as its own person.
+The people are unknown: each file counts as a person of its own, but for files of one name, and for a fake whose name is
+made of those of reals: 000_003 shows 000 and 003. A picture is a video of one frame, but for the thumbnail of a video.
 """
 
 import re
+from collections import Counter
+from collections.abc import Collection
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.video import SUFFIXES
+from deepfake.files import printable, walk
+from deepfake.labels import labels_of, split_of, unlabelled
+from deepfake.video import IMAGES, SUFFIXES
+from deepfake.videos import listing
 
-REAL = {"real", "reals", "original", "originals", "pristine", "authentic", "genuine"}
-FAKE = {"fake", "fakes", "deepfake", "deepfakes", "manipulated", "synthetic", "synthesis", "forged", "swapped"}
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+Words = tuple[str, ...]
+MOST_WORDS = 8  # of a name, for which those inside it are looked for: 2 to the power of it
 
 
 def scan(root: Path) -> pd.DataFrame:
-    """One row a video: video_id, path (both relative to root), label, split where a folder says it."""
-    files = sorted(path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """One row a video: video_id, path (both relative to root), label, split where a folder says it, people as tied."""
+    found = walk(root, SUFFIXES | IMAGES)
+    films = {file.with_suffix("") for file in found.files if file.suffix.lower() in SUFFIXES}
+    files = [file for file in found.files if file.suffix.lower() in SUFFIXES or file.with_suffix("") not in films]
     if not files:
         raise UserError(f"no videos under {root}", f"their names end in {' '.join(sorted(SUFFIXES))}")
-    labels = {file: label_of(file) for file in files}
-    if unlabelled := sorted({file.parent.as_posix() for file in files if labels[file] is None}):
-        raise UserError(
-            f"{root}: neither real nor fake: {', '.join(unlabelled[:5])}{' ...' if unlabelled[5:] else ''}",
-            "put the videos into folders real/ and fake/, or list them in a manifest.csv (extract.layout: manifest)",
-        )
-    rows = [
-        {"video_id": file.as_posix(), "path": file.as_posix(), "label": labels[file], "split": split_of(file)}
-        for file in files
-    ]
-    return pd.DataFrame(rows).assign(identities="", method="", source="", dataset="")
+    labels = labels_of(files, root)
+    if error := unlabelled(labels, root):
+        raise error
+    people = tied(labels)
+    table = listing(
+        [file.as_posix() for file in files],
+        label=[labels[file] for file in files],
+        split=[split_of(file) for file in files],
+        identities=[people.get(file, "") for file in files],
+    )
+    thumbnails = len(found.files) - len(files)
+    table.attrs["left_out"] = found.left | ({"thumbnails": thumbnails} if thumbnails else {})
+    table.attrs["notes"] = [_said(people, labels)] if people else []
+    return table
 
 
-def label_of(file: Path) -> int | None:
-    """1 where the nearest telling folder says fake, 0 where it says real, None where none tells."""
-    for folder in reversed(file.parent.parts):
-        words = set(re.split(r"[^a-z]+", folder.lower()))
-        if bool(words & REAL) != bool(words & FAKE):  # real_vs_fake tells nothing
-            return int(bool(words & FAKE))
-    return None
+def tied(labels: dict[Path, int | None]) -> dict[Path, str]:
+    """The people that file names tell, joined by "+": "000+003" of fake/000_003.mp4, "000" of real/000.mp4.
+
+    Files of one name show the same, and a fake shows the reals whose names its own is made of, whatever parts them. A
+    name that most of the reals or fakes have (video.mp4) tells nothing.
+    """
+    names = {file: _words(file) for file in labels}
+    count = Counter((names[file], label) for file, label in labels.items())
+    total = Counter(labels.values())
+    common = {words for (words, label), n in count.items() if n > 2 and n > total[label] / 2}
+    reals = {names[file] for file, label in labels.items() if not label} - common - {()}
+    shown = {file: _inside(names[file], reals) if label else [names[file]] for file, label in labels.items()}
+    alike = Counter(names.values())
+    known = {words for file, some in shown.items() if labels[file] for words in some}  # of some fake
+    known |= {words for words, n in alike.items() if n > 1} - common - {()}
+    shown = {file: some or [names[file]] for file, some in shown.items()}
+    told = {file: [words for words in some if words in known] for file, some in shown.items()}
+    return {file: "+".join("_".join(words) for words in some) for file, some in told.items() if some}
 
 
-def split_of(file: Path) -> str:
-    """The split that a folder names, or ""."""
-    return next((SPLITS[part.lower()] for part in file.parent.parts if part.lower() in SPLITS), "")
+def _words(file: Path) -> Words:
+    """What a file's name is made of: letters and digits, without capitals."""
+    return tuple(filter(None, re.split(r"[\W_]+", printable(file.stem).casefold())))
+
+
+def _inside(words: Words, names: Collection[Words]) -> list[Words]:
+    """The names whose words come in these, in their order; of one inside another the longer alone."""
+    most = len(words) if len(words) <= MOST_WORDS else 1
+    found: list[Words] = []
+    for size in range(most, 0, -1):
+        some = dict.fromkeys(part for part in combinations(words, size) if part in names)
+        found += [part for part in some if not any(_is_inside(part, longer) for longer in found)]
+    return found
+
+
+def _is_inside(part: Words, whole: Words) -> bool:
+    rest = iter(whole)
+    return all(word in rest for word in part)
+
+
+def _said(people: dict[Path, str], labels: dict[Path, int | None]) -> str:
+    fakes = sorted(file for file in people if labels[file])
+    first = (fakes or sorted(people))[0]
+    shows = f"{printable(first.as_posix())} shows {people[first].replace('+', ' and ')}"
+    count = f"{len(people)} videos, {len(fakes)} of them fake"
+    return f"{count}, are tied by their names ({shows}); a manifest.csv would say who they are"
