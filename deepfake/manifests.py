@@ -10,17 +10,19 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.files import name_of, printable
-from deepfake.videos import OPTIONAL, listing, people
+from deepfake.videos import people
 
 NAMES = ("manifest.csv", "INDEX.csv")
 LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
+OPTIONAL = ("identities", "method", "source", "dataset", "split")  # what is not always known of a video
 KNOWN = {"path", "label", "identity", *OPTIONAL}  # names of columns; others are no concern of ours
 SEPARATORS = ",;\t|"
 MARKS = {  # the first bytes of a text tell how it is written, where they are there
@@ -66,6 +68,13 @@ def videos(root: Path, file: Path, *, unlabelled: str = "", partly: bool = False
     columns["source"] = [names.get(source, source) for source in map(_plain, table.get("source", [""] * len(table)))]
     labels = table["label"].str.lower().map(LABELS)
     return listing(paths, label=labels.to_numpy(), **columns)
+
+
+def listing(paths: Sequence[str], **columns: Any) -> pd.DataFrame:
+    """What a layout gives: a row a path, its video_id, the columns given, "" in those of OPTIONAL that are not."""
+    texts = pd.Series(paths, dtype=object)  # a name may be no UTF-8, which pandas' own texts cannot hold
+    known = {"video_id": list(map(name_of, paths)), "path": texts, **columns}
+    return pd.DataFrame({**known, **{name: "" for name in OPTIONAL if name not in columns}})
 
 
 def read(file: Path) -> pd.DataFrame:

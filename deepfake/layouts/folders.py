@@ -15,8 +15,8 @@ import pandas as pd
 from deepfake.base.errors import UserError
 from deepfake.files import printable, walk
 from deepfake.labels import labels_of, split_of, unlabelled
+from deepfake.manifests import listing
 from deepfake.video import IMAGES, SUFFIXES
-from deepfake.videos import listing
 
 Words = tuple[str, ...]
 MOST_WORDS = 8  # of a name, for which those inside it are looked for: 2 to the power of it

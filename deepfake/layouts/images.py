@@ -13,7 +13,6 @@ from deepfake.base.errors import UserError
 from deepfake.files import walk
 from deepfake.labels import labels_of, split_of
 from deepfake.video import IMAGES
-from deepfake.videos import listing
 
 
 def scan(root: Path) -> pd.DataFrame:
@@ -26,7 +25,7 @@ def scan(root: Path) -> pd.DataFrame:
     if not found.files:
         raise UserError(f"no pictures under {root}", f"their names end in {' '.join(sorted(IMAGES))}")
     labels = labels_of(found.files, root)
-    table = listing(
+    table = manifests.listing(
         [file.as_posix() for file in found.files],
         label=[labels[file] or 0 for file in found.files],
         split=[split_of(file) for file in found.files],
