@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
-from deepfake import video
+from deepfake import alike, video
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
 
@@ -141,8 +141,18 @@ def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[
 
 def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:
     """One video as an item of the store: its frames and its row."""
-    path = item.inputs[0]
-    return keep(path, folder / FRAMES, p) | {"sha256": content(path) if path.is_file() else ""}
+    path, frames = item.inputs[0], folder / FRAMES
+    row = keep(path, frames, p)
+    row["fingerprint"] = _fingerprint(frames, row["kept"]) if row["kept"] else ""
+    digest = content(path)
+    return row | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
+
+
+def _fingerprint(frames: Path, count: int) -> str:
+    """What the kept frames look like, equal or close in copies that are encoded anew."""
+    wanted = alike.places(count)
+    greys = {frame.index: frame.grey(alike.SIDE) for frame in video.read(frames) if frame.index in wanted}
+    return alike.fingerprint([greys[i] for i in wanted])
 
 
 def summary(videos: "pd.DataFrame") -> dict[str, Any]:

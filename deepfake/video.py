@@ -62,6 +62,11 @@ class Frame:
             return np.ascontiguousarray(self.picture.to_ndarray())
         return np.ascontiguousarray(self.picture.to_ndarray(format="rgb24", interpolation=EXACT))
 
+    def grey(self, side: int) -> Images:
+        """(side, side) uint8, the frame squeezed to a square, each pixel the mean of an area."""
+        small = self.picture.reformat(side, side, "gray", interpolation=Interpolation.AREA | ROUNDED)
+        return np.asarray(small.to_ndarray(), np.uint8)
+
     def planes(self) -> list[Images]:
         """The bytes of each plane, (height, bytes of a line) uint8, without what pads the lines.
 
@@ -217,10 +222,14 @@ def encode(path: Path, images: Iterable[Images], fps: float, *, bitrate: int = 0
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its video stream. Raises Unreadable."""
-    if not path.is_file():
-        raise Unreadable("missing", "no such file")
-    if not path.stat().st_size:
-        raise Unreadable("decode_error", "the file is empty")
+    try:
+        if not path.is_file():
+            raise Unreadable("missing", "no such file")
+        if not path.stat().st_size:
+            raise Unreadable("decode_error", "the file is empty")
+        path.open("rb").close()
+    except OSError as error:
+        raise Unreadable("decode_error", f"cannot be read: {error.strerror}") from None
     try:
         container = av.open(path, metadata_errors="replace")
     except av.error.FFmpegError as error:

@@ -4,9 +4,15 @@ import sys
 from pathlib import Path
 
 from deepfake.base import params, tables
-from deepfake.split import SPLITS, SplitParams, split, summary
+from deepfake.split import SPLITS, SplitParams, doubts, split, summary
 from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
+
+OPEN = {  # what may be unknown of videos, in words
+    "no_identity": "say no identity; each counts as a person of its own",
+    "unknown_source": "are made of a source that is none of the videos; mind its spelling",
+    "unknown_people": "are fakes of people whom no real video shows; mind how they are written",
+}
 
 
 def run(
@@ -17,12 +23,15 @@ def run(
 ) -> None:
     """Deal the videos to train, validation and test so that no person, source or file is on two sides."""
     p = params.load("split", SplitParams)
-    listed = read(videos)
-    dealt = split(listed, tables.read(kept), p)
-    if unknown := int(listed["identities"].eq("").sum()):
-        print(f"warning: {unknown} videos say no identity; each counts as a person of its own", file=sys.stderr)
+    dealt = split(read(videos), tables.read(kept), p)
+    doubtful = doubts(dealt)
+    for name, said in OPEN.items():
+        if some := doubtful[name]:
+            print(
+                f"warning: {len(some)} videos {said} ({', '.join(some[:3])}{' ...' * (len(some) > 3)})", file=sys.stderr
+            )
     tables.write(splits, dealt)
-    tables.write_metrics(report, summary(dealt))
+    tables.write_metrics(report, summary(dealt) | {"doubts": {name: len(some) for name, some in doubtful.items()}})
     done("split", ", ".join(f"{(dealt['split'] == name).sum()} {name}" for name in SPLITS), splits)
 
 

@@ -1,14 +1,24 @@
 """split: no person, no source and no file is on two sides; every video is dealt, and to where it was."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from deepfake import split as module
+from deepfake.base import tables
 from deepfake.base.errors import UserError
-from deepfake.split import SplitParams, groups, leaks, split, status, summary
+from deepfake.split import SplitParams, deal, doubts, groups, leaks, split, status, summary
+from stages.split import run
 
 HASH = SplitParams(mode="hash", train=0.7, val=0.15, test=0.15, seed=0)
 QUOTA = HASH.model_copy(update={"mode": "quota"})
+LOOK, OTHER = (bytes(np.random.default_rng(seed).integers(0, 256, 128, np.uint8)).hex() for seed in (0, 1))
+NEAR = f"{int(LOOK[:16], 16) ^ 0x0F0F_F0F0_0F0F_F0F0:016x}{LOOK[16:]}"  # 32 of 1024 bits differ
 OFFICIAL = HASH.model_copy(update={"mode": "official"})
 
 
@@ -41,7 +51,8 @@ def tangle(rng: np.random.Generator) -> pd.DataFrame:
     people = [f"p{i}" for i in rng.integers(0, 2000, n)]
     label = rng.integers(0, 2, n)
     second = [f"+p{i}" if fake else "" for i, fake in zip(rng.integers(0, 2000, n), label, strict=True)]
-    table = videos([f"{i:03d}.mp4" for i in range(n)], label=label, sha256=[f"s{i}" for i in rng.integers(0, 4000, n)])
+    sums = [f"s{i} of {kind}" for i, kind in zip(rng.integers(0, 2000, n), label, strict=True)]
+    table = videos([f"{i:03d}.mp4" for i in range(n)], label=label, sha256=sums)
     table["identities"] = [f"{one}{two}" if rng.random() < 0.8 else "" for one, two in zip(people, second, strict=True)]
     table["source"] = [f"{i:03d}.mp4" if rng.random() < 0.2 else "" for i in rng.integers(0, n, n)]
     return table
@@ -77,7 +88,15 @@ def test_nothing_shared_is_on_two_sides(p, seed):
         ({"identities": ["1", "1", "1"], "dataset": ["x", "x", "y"]}, "ab c"),  # other people by the same name
         ({"source": ["clip", "clip", ""]}, "ab c"),
         ({"source": ["tape", "a", "b"]}, "abc"),  # a fake of a fake, and a real that says where it is from
+        ({"identities": ["id0", "id1", "id0 + id1"]}, "abc"),  # however a table joins them
+        ({"identities": ["id0", "id1", "id1;id2"]}, "a bc"),
         ({"sha256": ["s", "t", "s"]}, "ac b"),
+        ({"pictures_sha256": ["s", "t", "s"]}, "ac b"),  # in another container
+        ({"pictures_sha256": ["", "", ""]}, "a b c"),
+        ({"pictures_sha256": ["s", "t", "s"], "kept": [4, 4, 0]}, "a b c"),
+        ({"fingerprint": [LOOK, OTHER, NEAR]}, "ac b"),  # encoded anew
+        ({"fingerprint": [LOOK, OTHER, NEAR], "kept": [0, 4, 4]}, "a b c"),
+        ({"fingerprint": ["", "", ""]}, "a b c"),  # black
         ({"sha256": ["", "", ""], "kept": [0, 0, 0]}, "a b c"),  # files that are missing are not equal
         ({"identities": ["1+2", "2+3", "3+4"]}, "abc"),  # a chain
     ],
@@ -169,6 +188,8 @@ def test_an_official_split_is_taken_as_it_is():
         ({"identities": ["1", "1+2", "3", "3+4", "5", "5+2"]}, "identity::2 in test and train"),
         ({"source": ["", "", "", "", "", "0.mp4"]}, "source::0.mp4 in test and train"),
         ({"sha256": ["a", "b", "c", "d", "c", "e"]}, "twin:c in test and val"),
+        ({"pictures_sha256": ["a", "b", "c", "d", "c", "e"]}, "twin:c in test and val"),
+        ({"fingerprint": [LOOK, "", "", "", NEAR, ""]}, "copies: 0.mp4 in train and 4.mp4 in test"),
     ],
 )
 def test_a_leak_in_an_official_split_is_named(columns, leak):
@@ -176,6 +197,17 @@ def test_a_leak_in_an_official_split_is_named(columns, leak):
     assert leaks(table) == [leak]
     with pytest.raises(UserError, match=leak):
         split(table, kept(table), OFFICIAL)
+
+
+@pytest.mark.parametrize("said", ["id0+id1", "id0 + id1", " id0;id1", "id1,  id0 ", "id1 +\tid0"])
+def test_a_leak_is_found_though_the_groups_overlook_it(monkeypatch, said):
+    """The check of the split has its own reading of who is on a video."""
+    table = official(identities=["id0", said, "x", "y", "id1", "z"])
+    assert leaks(table) == ["identity::id1 in test and train"]
+    monkeypatch.setattr(module, "ties", lambda videos: [[name] for name in videos["video_id"]])
+    dealt = official(identities=["id0", "a", "x", "y", "id0 ", "z"])
+    with pytest.raises(UserError, match=r"identity::id0 in "):
+        split(dealt, kept(dealt), OFFICIAL)
 
 
 @pytest.mark.parametrize("said", ["", "dev", "Train"])
@@ -193,6 +225,31 @@ def test_a_split_without_a_class_is_a_mistake(labels, said):
     table = official().assign(label=labels)
     with pytest.raises(UserError, match=said):
         split(table, kept(table), OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    ("mode", "columns", "hint"),
+    [
+        ("official", {"label": [0, 1, 0, 0, 0, 0]}, "of the groups only 1 hold a fake: each split needs one"),
+        ("official", {"label": [0, 1, 0, 1, 1, 1]}, "of the groups only 2 hold a real"),
+        ("hash", {"identities": "a"}, "only 1 hold a real, only 1 hold a fake, one (identity::a) has 40 of 40 videos"),
+        ("quota", {"identities": ["a", "b"] * 20}, "of the groups only 1 hold a real, only 1 hold a fake: each"),
+        (
+            "official",
+            {"split": ["train"] * 36 + ["val"] * 2 + ["test", "val"]},
+            "the dataset's own split leaves it out",
+        ),
+        ("hash", {"identities": ["a"] * 34 + list("bcdefg")}, "chance deals the groups: try split.mode: quota"),
+        ("quota", {"method": [f"m{i}" for i in range(40)]}, "each dataset, method and class is dealt by itself"),
+    ],
+)
+def test_the_hint_for_a_split_without_a_class_fits_its_mode(mode, columns, hint):
+    n = 6 if "label" in columns else 40
+    names, label = [f"{i}.mp4" for i in range(n)], [0, 1] * (n // 2)
+    table = videos(names, **{"label": label, "split": (["train", "val", "test"] * n)[:n]} | columns)
+    with pytest.raises(UserError, match=r"no (real|fake) in ") as error:
+        split(table, kept(table), HASH.model_copy(update={"mode": mode}))
+    assert hint in error.value.hint
 
 
 def test_reals_alone_are_dealt_too():
@@ -238,3 +295,116 @@ def test_the_summary_counts_videos_by_split():
     assert {name: part["unusable"] for name, part in said.items()} == {n: int(n == home) for n in said}
     train = said["train"]
     assert (train["groups"], train["real"], train["fake"], train["methods"]) == (14, 28, 28, {"swap": 28})
+
+
+@pytest.mark.parametrize("of", ["sha256", "pictures_sha256"])
+def test_equal_pictures_under_both_labels_are_a_mistake(of):
+    table = pairs(20)
+    table[of] = [f"{of} {i}" for i in range(len(table))]
+    fakes, reals = table.index[table["label"] == 1], table.index[table["label"] == 0]
+    table.loc[[fakes[0], reals[5], reals[7]], of] = "same"
+    table.loc[[fakes[3], fakes[4]], of] = "fakes alone"
+    names = table["video_id"]
+    with pytest.raises(UserError, match="called real and fake") as error:
+        split(table, kept(table), QUOTA)
+    assert error.value.args[0].splitlines()[1:] == [
+        f"{names[fakes[0]]} (fake) and {names[reals[5]]} (real) and {names[reals[7]]} (real)"
+    ]
+    without_faces = kept(table.drop(index=fakes[0]))  # a black picture is no contradiction
+    assert len(split(table, without_faces, QUOTA)) == len(table)
+
+
+def test_a_copy_stays_with_its_original_and_a_swap_ties_nobody_else():
+    """A fake looks as its real does, whose group it is of anyway; the groups of others are left alone."""
+    table = pairs(20).assign(fingerprint="")
+    table.loc[table["video_id"].isin(["swap0a.mp4", "swap0a_swap0b.mp4"]), "fingerprint"] = LOOK
+    table.loc[table["video_id"] == "swap3b.mp4", "fingerprint"] = OTHER
+    assert groups(table).equals(groups(table.drop(columns="fingerprint")))
+
+
+def test_what_a_table_leaves_open_is_told():
+    table = videos(
+        ["a", "b", "c", "d", "e", "f"],
+        label=[0, 0, 1, 1, 1, 1],
+        identities=["id0", "", "id0+id9", "id8+id9", "", "ID0"],
+        source=["", "", "a", "A", "b.mp4", ""],
+    )
+    assert doubts(table) == {
+        "no_identity": ["b", "e"],
+        "unknown_source": ["d", "e"],
+        "unknown_people": ["d", "f"],
+    }
+
+
+def test_people_and_sources_of_another_dataset_are_others():
+    table = videos(list("ab"), label=[0, 1], identities="id0", source=["", "a"], dataset=["x", "y"])
+    assert doubts(table) == {"no_identity": [], "unknown_source": ["b"], "unknown_people": ["b"]}
+
+
+def test_the_stage_says_what_is_open_and_counts_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(json.dumps({"split": QUOTA.model_dump()}))
+    table = pairs(20)
+    table.loc[table["label"] == 1, "source"] = [f"none{i}.mp4" for i in range(40)]
+    table.loc[0, "identities"] = ""
+    tables.write(Path("data/videos.csv"), table)
+    tables.write(Path("data/kept.parquet"), kept(table))
+    run()
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "warning: 1 videos say no identity; each counts as a person of its own (swap0a.mp4)",
+        "warning: 40 videos are made of a source that is none of the videos; mind its spelling"
+        " (swap0a_swap0b.mp4, swap0b_swap0a.mp4, swap10a_swap10b.mp4 ...)",
+    ]
+    report = json.loads(Path("reports/split.json").read_text())
+    assert report["doubts"] == {"no_identity": 1, "unknown_source": 40, "unknown_people": 0}
+
+
+# ---- whatever is shared
+
+
+QUICK = settings(max_examples=25, deadline=None, database=None, derandomize=True)
+
+
+@st.composite
+def tangles(draw) -> pd.DataFrame:
+    """A table of a few videos that share people, sources and pictures in any way."""
+    n = draw(st.integers(1, 12))
+    few = st.integers(0, 6)
+    person = st.lists(few.map("p{}".format), max_size=3).map("+".join)
+    return videos(
+        [f"v{i}" for i in range(n)],
+        label=draw(st.lists(st.sampled_from([0, 1]), min_size=n, max_size=n)),
+        identities=draw(st.lists(person, min_size=n, max_size=n)),
+        source=draw(st.lists(st.one_of(st.just(""), few.map("v{}".format), st.just("tape")), min_size=n, max_size=n)),
+        dataset=draw(st.lists(st.sampled_from(["", "x"]), min_size=n, max_size=n)),
+        sha256=draw(st.lists(st.integers(0, 20).map("s{}".format), min_size=n, max_size=n)),
+        fingerprint=draw(st.lists(st.sampled_from(["", "", LOOK, NEAR, OTHER]), min_size=n, max_size=n)),
+    )
+
+
+def placed(table: pd.DataFrame, p: SplitParams = HASH) -> "pd.Series[str]":
+    """The split of each video, whether or not all have both classes."""
+    return deal(table.assign(group=groups(table)), p).set_axis(table["video_id"])
+
+
+@QUICK
+@given(tangles(), st.sampled_from([HASH, QUOTA]))
+def test_nothing_is_on_two_sides_of_any_table(table, p):
+    assert leaks(table.assign(split=placed(table, p).to_numpy())) == []
+
+
+@QUICK
+@given(tangles(), st.sampled_from([HASH, QUOTA]), st.randoms())
+def test_the_order_of_any_table_does_not_matter(table, p, random):
+    order = list(table.index)
+    random.shuffle(order)
+    assert placed(table.loc[order].reset_index(drop=True), p).sort_index().equals(placed(table, p).sort_index())
+
+
+@QUICK
+@given(tangles(), tangles())
+def test_videos_of_others_move_none(table, more):
+    more = more.assign(video_id="w" + more["video_id"], dataset="other", sha256="t" + more["sha256"], fingerprint="")
+    both = pd.concat([more, table], ignore_index=True)
+    assert placed(both)[table["video_id"]].equals(placed(table))

@@ -1,7 +1,9 @@
 """hashes: of the bytes of files, remembered while a file is the one that was read, as DVC does it."""
 
 import hashlib
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +12,20 @@ from pathlib import Path
 
 from deepfake.base.cache import store
 
-MISSING = "missing"
+MISSING, UNREADABLE = "missing", "unreadable: "
 SETTLED = 2_000_000_000  # ns: file systems tell times in steps of up to 2 s; a younger file may change unnoticed
 Mark = tuple[int, int, int]  # size, modification time in ns, inode: what changes with a file
+UNKNOWN: Mark = (-1, -1, -1)
 
 
 def content(path: Path) -> str:
-    """A hash of the file's bytes, or "missing"."""
+    """A hash of the file's bytes, or why there is none: "missing", or "unreadable: " and the reason."""
     return contents([path])[0]
 
 
 def contents(paths: Sequence[Path]) -> list[str]:
-    """A hash of each file's bytes, or "missing"; a file is read only where it is not the one that was read before."""
-    wanted = {path: path.absolute().as_posix() for path in paths}
+    """The `content` of each file, which is read only where it is not the one that was read before."""
+    wanted = {path: os.fsencode(path.absolute()) for path in paths}  # names that are no UTF-8 too
     marks = {path: _mark(path) for path in wanted}
     with closing(_memory()) as memory:
         known: dict[Path, str] = {}
@@ -39,7 +42,7 @@ def contents(paths: Sequence[Path]) -> list[str]:
         rows = [
             (wanted[path], *mark, known[path])
             for path in unknown
-            if (mark := _mark(path)) is not None and mark == marks[path] and mark[1] < began - SETTLED
+            if (mark := _mark(path)) is not None and mark == marks[path] and mark[1] < began - SETTLED and not known[path].startswith(UNREADABLE)
         ]
         with suppress(sqlite3.OperationalError), memory:  # a store that cannot be written remembers nothing new
             memory.executemany("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", rows)
@@ -49,7 +52,7 @@ def contents(paths: Sequence[Path]) -> list[str]:
 def forget() -> None:
     """Drop what is known of files that are gone."""
     with closing(_memory()) as memory, memory:
-        gone = [row for row in memory.execute("SELECT path FROM hashes").fetchall() if not Path(row[0]).is_file()]
+        gone = [row for row in memory.execute("SELECT path FROM hashes").fetchall() if not os.path.isfile(row[0])]  # noqa: PTH113 (of bytes)
         memory.executemany("DELETE FROM hashes WHERE path = ?", gone)
 
 
@@ -72,7 +75,7 @@ def _opened(place: Path | str) -> sqlite3.Connection:
     try:
         memory.execute(
             "CREATE TABLE IF NOT EXISTS hashes"
-            " (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, inode INTEGER, sha256 TEXT)"
+            " (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, inode INTEGER, sha256 TEXT)"
         )
     except sqlite3.DatabaseError:
         memory.close()
@@ -81,10 +84,19 @@ def _opened(place: Path | str) -> sqlite3.Connection:
 
 
 def _mark(path: Path) -> Mark | None:
-    """None where there is no file."""
-    return (stat.st_size, stat.st_mtime_ns, stat.st_ino) if path.is_file() and (stat := path.stat()) else None
+    """None where there is no file: a pipe is none, to read it may wait for ever."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # reading it will say why
+        return UNKNOWN
+    return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"{UNREADABLE}{error.strerror}"

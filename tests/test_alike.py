@@ -1,0 +1,89 @@
+"""alike: copies of a video are found however they are encoded, and other people before the same wall are not."""
+
+import csv
+from itertools import combinations
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake import extract, video
+from deepfake.alike import FRAMES, SIDE, fingerprint, pairs, places
+from deepfake.base.items import Item
+from deepfake.extract import Policy
+
+FOUR = Policy(sampling="count", frames_per_video=16, fps=1, stride=1, max_side=None, crf=0)
+
+
+def print_of(path, folder) -> str:
+    """What the stage says of a video."""
+    folder.mkdir(parents=True)
+    return extract.work(Item("a", (path,)), folder, FOUR)["fingerprint"]
+
+
+def encoded(path, images, crf: int, scale: float = 1):
+    """The images as a video of this quality, made smaller."""
+    height, width = (int(side * scale) // 2 * 2 for side in images[0].shape[:2])
+    video.encode(path, [cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in images], 25, crf=crf)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("count", "looked"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (2, [0, 0, 1, 1]), (1, [0] * 4)]
+)
+def test_the_frames_looked_at_are_spread(count, looked):
+    assert places(count) == looked
+
+
+def test_copies_are_found_and_other_people_are_not(heads, tmp_path):
+    files = [
+        encoded(tmp_path / "a.mp4", heads[0], 18),
+        encoded(tmp_path / "b.mp4", heads[1], 18),
+        encoded(tmp_path / "poor.mp4", heads[0], 35),
+        encoded(tmp_path / "small.mp4", heads[0], 28, 0.5),
+    ]
+    prints = tuple(print_of(file, tmp_path / file.stem) for file in files)
+    assert pairs(prints) == [(0, 2), (0, 3), (2, 3)]
+
+
+def test_what_shows_nothing_is_like_nothing(odd, tmp_path):
+    assert print_of(odd("black"), tmp_path / "black") == ""
+    assert print_of(odd("text"), tmp_path / "text") == ""
+    assert pairs(("", "")) == []
+
+
+def test_two_dark_frames_of_four_make_no_copies():
+    """Films fade in and out; what they show between tells them apart."""
+    rng = np.random.default_rng(0)
+    dark = [np.full((SIDE, SIDE), level, np.uint8) for level in (0, 9)]
+    prints = [fingerprint([*dark, *rng.integers(0, 256, (2, SIDE, SIDE), np.uint8)]) for _ in range(2)]
+    assert all(len(one) == FRAMES * 64 for one in prints)
+    assert pairs(tuple(prints)) == []
+    assert fingerprint([*dark, dark[0], rng.integers(0, 256, (SIDE, SIDE), np.uint8)]) == ""
+
+
+def test_a_fingerprint_is_that_of_the_cosine_transform():
+    """Compared with OpenCV's: the same waves above the median, but for those next to it."""
+    grey = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), np.uint8), (9, 9), 3)
+    grey = cv2.normalize(grey, None, 0, 255, cv2.NORM_MINMAX)
+    waves = cv2.dct(grey.astype(np.float64))[:16, :16]
+    waves[0] *= np.sqrt(2)  # OpenCV's is orthonormal, ours is not
+    waves[:, 0] *= np.sqrt(2)
+    right = waves.ravel() > np.median(waves.ravel()[1:])
+    ours = np.unpackbits(np.frombuffer(bytes.fromhex(fingerprint([grey] * FRAMES)), np.uint8))[:256]
+    assert np.mean(ours[1:] != right[1:]) < 0.01
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_page_hold_on_real_clips(clips, tmp_path):
+    """No two clips of other people are alike, ten of them before one wall; every copy is like its clip."""
+    with (clips / "INDEX.csv").open() as file:
+        who = {row["path"]: row["identity"] for row in csv.DictReader(file) if row["path"].startswith("real/")}
+    prints = [print_of(clips / path, tmp_path / "own" / str(i)) for i, path in enumerate(who)]
+    same = {(i, j) for i, j in combinations(range(len(who)), 2) if len({list(who.values())[k] for k in (i, j)}) == 1}
+    assert set(pairs(tuple(prints))) <= same
+    for i, path in enumerate(who):
+        images = [frame.rgb() for frame in video.read(clips / path)]
+        for crf, scale in ((23, 1), (35, 1), (28, 0.5)):
+            copy = encoded(tmp_path / f"{i}_{crf}.mp4", images, crf, scale)
+            assert pairs((prints[i], print_of(copy, tmp_path / f"{i}_{crf}")))
