@@ -86,14 +86,20 @@ def printable(text: str) -> str:
 _CONTROLS = {"Cc", "Zl", "Zp"}  # control characters, and what ends a line or a paragraph
 
 
+def shortened(text: str, longest: int, of: str = "") -> str:
+    """The text, printable and cut to so many bytes; with a hash, of `of` if given, where that changes it."""
+    clean = printable(text)
+    if clean == text and len(text.encode()) <= longest and not of:
+        return text
+    cut = re.sub(r"[\\/\s]+", "_", clean).encode()[: longest - 11].decode("utf-8", "ignore")
+    return f"{cut}~{_digest(of or text)}"
+
+
 def _storable(part: str, refused: bool = False) -> str:
-    """A part of a path, or what stands for it."""
-    clean = printable(part)
-    if clean == part and len(part.encode()) <= LONGEST and not refused:
-        return part
-    stem, suffix = (clean, "") if len(Path(clean).suffix) > 10 or refused else (Path(clean).stem, Path(clean).suffix)
-    cut = re.sub(r"[\\/\s]+", "_", stem).encode()[: LONGEST // 2].decode("utf-8", "ignore")
-    return f"{cut}~{_digest(part)}{suffix}"
+    """A part of a path, or what stands for it, of the same suffix."""
+    suffix = "" if refused or len(Path(part).suffix) > 10 else Path(part).suffix
+    whole = shortened(part, LONGEST, of=part if refused else "")
+    return whole if whole == part else shortened(part.removesuffix(suffix), LONGEST - 10, of=part) + printable(suffix)
 
 
 def _digest(text: str) -> str:

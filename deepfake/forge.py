@@ -4,7 +4,6 @@ Reals and fakes leave through one decoder and one encoder, each fake in a file o
 pictures tell them apart.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from deepfake import reals as sources
 from deepfake import video
 from deepfake.base import parallel, plugins, tables
 from deepfake.base.disk import aside
@@ -24,12 +24,12 @@ from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.faces import Floats
+from deepfake.files import printable
 from deepfake.footage import Footage
 from deepfake.swap import Finder
 from deepfake.video import Images
 from deepfake.videos import USABLE
 
-INDEXES = ("manifest.csv", "INDEX.csv")  # may say who is on which video
 MIN_FACES = 0.5  # of a video's frames: with fewer it is not used
 TOLERANCE = 0.02  # of the size in bytes that a file shall have ...
 TRIALS = 5  # ... for which its bitrate is sought
@@ -102,19 +102,8 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
 
 
 def listing(real_dir: Path) -> list[Real]:
-    """The videos under a folder, those of its index or all, sorted by path."""
-    if not real_dir.is_dir():
-        raise UserError(f"no folder {real_dir}", "name the folder that holds the real videos")
-    index = next((real_dir / name for name in INDEXES if (real_dir / name).is_file()), None)
-    files = (file.relative_to(real_dir) for file in real_dir.rglob("*") if file.suffix.lower() in video.SUFFIXES)
-    people = _indexed(index) if index else {file.as_posix(): "" for file in files}
-    stems = Counter(Path(path).stem for path in people)
-    found = []
-    for path, identity in sorted(people.items()):
-        stem = Path(path).stem
-        name = stem if stems[stem] == 1 else path.replace("/", "-").replace(".", "-")
-        found.append(Real(real_dir / path, name, identity or name))
-    return found
+    """The real videos under a folder, those of its index or all, sorted by path."""
+    return [Real(one.path, one.name, one.identity) for one in sources.listing(real_dir)]
 
 
 def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real]]:
@@ -221,23 +210,10 @@ def _frames(path: Path, p: ForgeParams, lost: list[str]) -> Iterator[Images]:
         lost.append(str(error))
 
 
-def _indexed(index: Path) -> dict[str, str]:
-    """Path to identity of the real videos that an index names."""
-    table = pd.read_csv(index, dtype=str, keep_default_na=False)
-    people = next((name for name in ("identities", "identity") if name in table), "")
-    if "path" not in table or not people:
-        raise UserError(
-            f"{index}: has columns {', '.join(map(str, table))}", "it needs path, and identity or identities"
-        )
-    if "label" in table:
-        table = table[table["label"].isin(["real", "0"])]
-    return dict(zip(table["path"], table[people], strict=True))
-
-
 def _too_few(real_dir: Path, reals: list[Real]) -> UserError:
     unusable = [one for one in reals if one.status not in USABLE]
     people = {one.identity for one in reals} - {one.identity for one in unusable}
-    said = "".join(f"\n{one.path}: {one.reason}" for one in unusable)
+    said = "".join(f"\n{printable(str(one.path))}: {one.reason}" for one in unusable)
     return UserError(
         f"{real_dir}: a swap needs two people; of {len(reals)} videos {len(reals) - len(unusable)} can be used, with "
         f"{len(people)} people on them{said}",
@@ -259,7 +235,7 @@ def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]], method: str, pe
 
 def _report(real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real]], kept: list[int]) -> pd.DataFrame:
     rows = [
-        (one.path.relative_to(real_dir).as_posix(), one.status, one.reason, len(one.landmarks), one.faceless)
+        (printable(one.path.relative_to(real_dir).as_posix()), one.status, one.reason, len(one.landmarks), one.faceless)
         for one in reals
     ]
     for (target, source), faceless in zip(swaps, kept, strict=True):

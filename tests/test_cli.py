@@ -109,6 +109,34 @@ def test_a_folder_stands_for_the_videos_in_it(deepfake, detector, odd, tmp_path)
     assert code == 1  # a face in one frame is too few
 
 
+def test_odd_files_of_a_folder_are_told_one_by_one(deepfake, detector, odd, tmp_path):
+    films = tmp_path / "films"
+    (films / "a.mp4").mkdir(parents=True)
+    for name in (os.fsdecode(b"caf\xe9.mp4"), "x" * 251 + ".mp4", "two\nlines.mp4", "-b.mp4", "._c.mp4"):
+        shutil.copy(odd("black"), films / name)
+    os.mkfifo(films / "pipe.mp4")
+    (films / "round").symlink_to(films)
+    (films / "gone.mp4").symlink_to("nothing")
+    (films / "list.txt").touch()
+    code, said, complaint = deepfake("predict", "films", "--detector", detector)
+    assert (code, complaint) == (1, "films: left out 1 .txt, 1 hidden\n")
+    lines = said.splitlines()
+    assert len(lines) == 6
+    assert all(": no score: " in line for line in lines)
+    assert r"films/caf\xe9.mp4: no score: no_face" in said
+    assert r"films/two\nlines.mp4: no score: no_face" in said
+    assert "films/pipe.mp4: no score: missing: no such file" in said
+    said.encode()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".mp4", "no/\nfolder"])
+def test_a_path_that_no_disk_holds_is_a_mistake(deepfake, name):
+    for arguments in (("predict", name), ("forge", name, "out")):
+        code, _, complaint = deepfake(*arguments)
+        assert code == 2
+        assert complaint.startswith("error: no f")
+
+
 def test_each_line_of_json_is_a_video(deepfake, detector, odd):
     code, said, _ = deepfake("predict", odd("plain"), odd("black"), "--json", "--detector", detector)
     assert code == 1

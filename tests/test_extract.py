@@ -1,6 +1,8 @@
 """extract: the frames that the sampling picks are kept, of every video that shows any; the others say why not."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -316,6 +318,66 @@ def test_videos_that_are_not_taken_are_not_decoded(folder, odd, capsys):
     run()
     assert sorted(read(folder / "data/videos.csv")["label"]) == [0, 1]
     assert capsys.readouterr().out.startswith("extract: 2 videos, 2 made anew")
+
+
+def test_odd_names_and_odd_files_are_rows_and_end_no_run(folder, odd, capsys):
+    """What people's folders hold: each is a row that says what became of it, and the table reads back as written."""
+    real = folder / "in" / "real"
+    names = {
+        "long": "x" * 251 + ".mp4",
+        "bytes": os.fsdecode(b"caf\xe9.mp4"),
+        "lines": "two\nlines.mp4",
+        "return": "re\rturn.mp4",
+        "quotes": "#1, \"a\" 'b'.mp4",
+        "dash": "-con.mp4",
+        "composed": "\u00e9.mp4",
+        "decomposed": "e\u0301.mp4",
+        "numbers": "007.mp4",
+    }
+    for name in names.values():
+        real.mkdir(parents=True, exist_ok=True)
+        shutil.copy(odd("one frame"), real / name)
+    (real / "a.mp4").mkdir()
+    os.mkfifo(real / "pipe.mp4")
+    (real / "gone.mp4").symlink_to("nothing")
+    (real / "loop.mp4").symlink_to("loop.mp4")
+    (real / "notes.txt").touch()
+    settings = {"extract": {"root": "in", "layout": "folders"} | COUNT.model_dump()}
+    (folder / "params.yaml").write_text(json.dumps(settings))
+    run()
+    table = read(folder / "data/videos.csv")
+    assert table["status"].value_counts().to_dict() == {"ok": len(names), "missing": 3}
+    assert set(table["reason"]) == {"", "no such file"}
+    for name in ("quotes", "dash", "composed", "decomposed", "numbers"):
+        assert f"real/{names[name]}" in set(table["video_id"])
+    stored = {file.relative_to(folder / "data/frames").as_posix() for file in (folder / "data/frames").rglob("*.mkv")}
+    assert stored == {f"{name}.mkv" for name in table["video_id"][table["kept"] > 0]}
+    assert capsys.readouterr().err.splitlines()[0] == "extract: in: left out 1 .txt"
+    assert json.loads((folder / "reports/extract.json").read_text())["left_out"] == {".txt": 1}
+
+
+def test_a_file_that_may_not_be_read_or_is_gone_when_it_is_read_ends_no_run(folder, odd, monkeypatch):
+    put(folder, odd, "plain", "one frame", "holes")
+    opened = video.av.open
+
+    def moody(file, *arguments, **settings):
+        if "one frame" in str(file):
+            raise PermissionError(13, "Permission denied")
+        if "holes" in str(file):
+            (folder / "in" / "holes.mp4").unlink(missing_ok=True)
+            raise FileNotFoundError(2, "No such file or directory")
+        return opened(file, *arguments, **settings)
+
+    monkeypatch.setattr(video.av, "open", moody)
+    run()
+    table = read(folder / "data/videos.csv").set_index("video_id")
+    assert table["status"].to_dict() == {
+        "plain.mp4": "ok",
+        "one frame.mp4": "decode_error",
+        "holes.mp4": "decode_error",
+    }
+    assert "Permission denied" in table["reason"]["one frame.mp4"]
+    assert table["sha256"]["holes.mp4"] == ""
 
 
 def test_the_summary_counts_videos_by_status_and_label(folder, odd):

@@ -1,5 +1,7 @@
 """forge: faces are swapped, nothing but the faces tells a fake, and what cannot be used is said."""
 
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,9 +11,11 @@ import pytest
 
 from deepfake import forge as module
 from deepfake import video
+from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.demo import FPS, DemoParams, render
 from deepfake.forge import ForgeParams, Real, forge, listing, pair
+from deepfake.layouts import manifest
 from deepfake.swap import Finder, swap
 
 SIZE, FRAMES = 256, 6
@@ -105,11 +109,101 @@ def test_an_index_says_who_is_on_a_video(reals):
     assert [(one.name, one.identity) for one in listing(reals)] == [("ann", "01"), ("bob", "02")]
 
 
-def test_videos_of_one_name_in_two_folders_are_kept_apart(tmp_path):
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.mp4").touch()
-    assert [one.name for one in listing(tmp_path)] == ["x-a-mp4", "y-a-mp4"]
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "manifest.csv",
+            "Path;LABEL;Identity\r\n ann.mp4 ; Real;01\r\nbob.mp4;0; 02\r\nx.mp4;FAKE;03\r\ny.mp4;;\r\n",
+        ),
+        (
+            "INDEX.csv",
+            "path\tidentities\tlabel\nann.mp4\t01\treal\nbob.mp4\t02\tREAL \nx.mp4\t03\tfake\ny.mp4\t4\t1\n",
+        ),
+        ("INDEX.csv", "path,identity\nann.mp4,01\nbob.mp4,02\n"),
+    ],
+)
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_index_is_read_as_the_layout_reads_it(reals, name, text, coding):
+    (reals / name).write_bytes(text.encode(coding))
+    assert [(one.name, one.identity) for one in listing(reals)] == [("ann", "01"), ("bob", "02")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not a table: No columns"),
+        ("path,label\nann.mp4,reel\n", "no label 'reel'"),
+        ("path,identity\nann.mp4\n", "line 2 has 1 fields, the header 2"),
+        ("file,identity\nann.mp4,1\n", "no column label, path"),
+    ],
+)
+def test_a_faulty_index_is_a_mistake(reals, text, said):
+    (reals / "INDEX.csv").write_text(text)
+    with pytest.raises(UserError, match=said):
+        listing(reals)
+
+
+def empty(root: Path, *names: str) -> Path:
+    """Empty files of these names."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_a_fake_is_never_taken_for_a_real(tmp_path, capsys):
+    root = empty(
+        tmp_path / "all", "real/ann.mp4", "real/x/bob.mp4", "fake/ann_bob.mp4", "fake/masks/a.mp4", "real/a.txt"
+    )
+    assert [one.name for one in listing(root)] == ["ann", "bob"]
+    assert capsys.readouterr().err == f"{root}: left out 1 .txt, 1 in masks, 1 called fake\n"
+    empty(root, "cid.mp4")
+    with pytest.raises(UserError, match=r"neither real nor fake: \."):
+        listing(root)
+    with pytest.raises(UserError, match="neither real nor fake"):
+        listing(empty(tmp_path / "Fakes", "a.mp4", "b.mp4"))
+    with pytest.raises(UserError, match="both real and fake, or neither: non_fake, real/fake"):
+        listing(empty(tmp_path / "odd", "real/fake/a.mp4", "non_fake/b.mp4"))
+
+
+def test_hidden_files_pictures_and_folders_that_are_called_like_videos_are_no_reals(tmp_path):
+    root = empty(tmp_path, "a.mp4", "._a.mp4", "__MACOSX/b.mp4", "c.mp4/d.mp4", "a.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert [one.name for one in listing(root)] == ["a", "d"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["x/a.mp4", "y/a.mp4"], ["x-a-mp4", "y-a-mp4"]),
+        (["a.mp4", "a_b.mp4", "b.mp4", "b_c.mp4", "c.mp4"], ["a", "a-b", "b", "b-c", "c"]),  # a_b + c and a + b_c
+        (["000_1.mp4", "001_1.mp4"], ["000_1", "001_1"]),
+        (["a+b.mp4", "c,d;e.mp4"], ["a-b", "c-d-e"]),  # one person, not two
+    ],
+)
+def test_every_video_has_a_name_of_its_own(tmp_path, paths, names):
+    assert [one.name for one in listing(empty(tmp_path, *paths))] == names
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["a/b-c.mp4", "a-b/c.mp4", "x/b-c.mp4", "x/c.mp4"],  # a-b-c-mp4 both
+        ["a.mp4", "A.avi", "b.mp4"],  # one file on disks without capitals
+        ["a+b.mp4", "a-b.avi", "a,b.mkv"],
+        ["a_b.mp4", "a.mp4", "a-b.mp4", "a-b_c.mp4", "c.mp4", "b_c.mp4"],
+        ["x" * 250 + ".mp4", "x" * 249 + "y.mp4", "x" * 200 + ".mp4"],
+        ["a\nb.mp4", "a\\nb.mp4", os.fsdecode(b"caf\xe9.mp4"), "caf\\xe9.mp4"],
+        ["e\u0301.mp4", "\u00e9.mp4"],
+    ],
+)
+def test_no_two_fakes_share_a_name_however_the_reals_are_called(tmp_path, paths):
+    names = [one.name for one in listing(empty(tmp_path, *paths))]
+    assert len(names) == len(paths)
+    fakes = [f"{a}_{b}.mp4".casefold() for a in names for b in names if a != b]
+    assert len(set(fakes)) == len(fakes)
+    assert all(len(fake.encode()) <= 200 and fake.isprintable() and not set(fake) & set("+,;/") for fake in fakes)
 
 
 # ---- the whole
@@ -165,6 +259,20 @@ def test_a_broken_file_is_reported_and_skipped(reals, tmp_path):
     assert row["status"] == "decode_error"
     assert "not a readable video" in row["reason"]
     assert len(forged.manifest) == 4
+
+
+def test_odd_names_and_odd_files_are_reported_and_the_table_reads_back(reals, tmp_path):
+    """A name that no table holds, one as long as a disk takes, a pipe, a link to nothing: none ends the run."""
+    strange = [os.fsdecode(b"caf\xe9.mp4"), "two\nlines.mp4", "x" * 251 + ".mp4"]
+    for name in strange:
+        shutil.copy(reals / "ann.mp4", reals / name)
+    os.mkfifo(reals / "pipe.mp4")
+    (reals / "gone.mp4").symlink_to("nothing")
+    forged = forge(reals, tmp_path / "out", ForgeParams(max_frames=2))
+    assert forged.report["status"].value_counts().to_dict() == {"ok": 10, "missing": 2}
+    assert tables.read(tmp_path / "out/report.csv", ("reason",)).equals(forged.report.astype({"reason": str}))
+    assert sorted(manifest.scan(tmp_path / "out")["path"]) == sorted(forged.manifest["path"])
+    assert all((tmp_path / "out" / path).is_file() for path in forged.manifest["path"])
 
 
 def test_fewer_than_two_people_are_an_error_that_says_why(reals, tmp_path):

@@ -363,3 +363,23 @@ def test_the_store_is_where_the_environment_says(monkeypatch, environment, where
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert items.store() == Path(where).absolute()
+
+
+def test_the_content_of_a_file_is_its_bytes(tmp_path):
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / name).write_text(text)
+    assert items.content(tmp_path / "a") == items.content(tmp_path / "b") != items.content(tmp_path / "c")
+    assert items.content(tmp_path / "none") == items.content(tmp_path) == "missing"
+
+
+def test_the_content_of_a_file_that_cannot_be_read_is_why(tmp_path, monkeypatch):
+    assert items.content(tmp_path / ("x" * 300)) == "unreadable: File name too long"
+    os.mkfifo(tmp_path / "pipe")
+    assert items.content(tmp_path / "pipe") == "missing"  # and nobody waits for it
+    (tmp_path / "locked").touch()
+
+    def denied(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", denied)
+    assert items.content(tmp_path / "locked") == "unreadable: Permission denied"

@@ -33,20 +33,21 @@ def predict(
     """
     files = [file for path in videos for file in listed(path)]
     from deepfake import inference  # PyTorch takes seconds to import: not for --help, nor for a wrong path
+    from deepfake.files import printable
     from deepfake.predict import predict as score
 
     loaded = inference.load(detector)
     complete = True
     for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
-        said = score(file, loaded)
+        said, shown = score(file, loaded), printable(str(file))
         complete &= said.score is not None
         if as_json:
             tqdm.write(json.dumps(said.to_dict()))
         elif said.score is None:
-            tqdm.write(f"{file}: no score: {said.status}: {said.reason}")
+            tqdm.write(f"{shown}: no score: {said.status}: {said.reason}")
         else:
             note = f"  ({said.status}: {said.reason})" if said.reason else ""
-            tqdm.write(f"{file}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}{note}")
+            tqdm.write(f"{shown}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}{note}")
             for track in said.tracks:
                 when = f"{track.start:.2f} to {track.end:.2f} s"
                 tqdm.write(f"  face {track.track}: P(fake) {track.score:.3f} from {track.faces} frames, {when}")
