@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -356,28 +357,42 @@ def test_odd_names_and_odd_files_are_rows_and_end_no_run(folder, odd, capsys):
     assert json.loads((folder / "reports/extract.json").read_text())["left_out"] == {".txt": 1}
 
 
-def test_a_file_that_may_not_be_read_or_is_gone_when_it_is_read_ends_no_run(folder, odd, monkeypatch):
-    put(folder, odd, "plain", "one frame", "holes")
-    opened = video.av.open
+def test_a_file_that_may_not_be_read_is_a_row(folder, odd, monkeypatch):
+    put(folder, odd, "plain", "one frame")
+    is_file = Path.is_file
 
-    def moody(file, *arguments, **settings):
-        if "one frame" in str(file):
-            raise PermissionError(13, "Permission denied")
-        if "holes" in str(file):
-            (folder / "in" / "holes.mp4").unlink(missing_ok=True)
-            raise FileNotFoundError(2, "No such file or directory")
-        return opened(file, *arguments, **settings)
+    def denied(path):
+        if path.name == "one frame.mp4":  # as in a folder that may not be entered
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
 
-    monkeypatch.setattr(video.av, "open", moody)
+    monkeypatch.setattr(Path, "is_file", denied)
     run()
-    table = read(folder / "data/videos.csv").set_index("video_id")
-    assert table["status"].to_dict() == {
-        "plain.mp4": "ok",
-        "one frame.mp4": "decode_error",
-        "holes.mp4": "decode_error",
-    }
-    assert "Permission denied" in table["reason"]["one frame.mp4"]
-    assert table["sha256"]["holes.mp4"] == ""
+    row = read(folder / "data/videos.csv").set_index("video_id").loc["one frame.mp4"]
+    assert (row["status"], row["reason"]) == ("decode_error", "cannot be read: Permission denied")
+    assert (row["kept"], row["sha256"]) == (0, "")
+    monkeypatch.setattr(Path, "is_file", is_file)
+    run()  # what was not read is not taken for read
+    assert set(read(folder / "data/videos.csv")["status"]) == {"ok"}
+
+
+def test_a_file_that_is_gone_when_it_is_read_is_a_row_and_read_when_it_is_back(folder, odd, monkeypatch):
+    put(folder, odd, "plain", "one frame")
+    file, keep = folder / "in" / "one frame.mp4", extract.keep
+
+    def late(path, target, p):
+        if path.name == file.name:
+            file.unlink()
+        return keep(path, target, p)
+
+    monkeypatch.setattr(extract, "keep", late)
+    run()
+    row = read(folder / "data/videos.csv").set_index("video_id").loc["one frame.mp4"]
+    assert (row["status"], row["reason"], row["sha256"]) == ("missing", "no such file", "")
+    monkeypatch.setattr(extract, "keep", keep)
+    put(folder, odd, "one frame", "plain")
+    run()
+    assert set(read(folder / "data/videos.csv")["status"]) == {"ok"}
 
 
 def test_the_summary_counts_videos_by_status_and_label(folder, odd):

@@ -42,7 +42,10 @@ def contents(paths: Sequence[Path]) -> list[str]:
         rows = [
             (wanted[path], *mark, known[path])
             for path in unknown
-            if (mark := _mark(path)) is not None and mark == marks[path] and mark[1] < began - SETTLED and not known[path].startswith(UNREADABLE)
+            if (mark := _mark(path)) is not None
+            and mark == marks[path]
+            and mark[1] < began - SETTLED
+            and not known[path].startswith(UNREADABLE)
         ]
         with suppress(sqlite3.OperationalError), memory:  # a store that cannot be written remembers nothing new
             memory.executemany("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", rows)

@@ -76,12 +76,18 @@ def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugi
     cache.limit()  # a wrong one is said before the work
     cache.hold()
     shape = [FORM, work.__qualname__, params.live(), code.shape(work.__module__, *plugins)]
-    entries = _entries(work.__module__.rpartition(".")[2], items, shape)
+    kind = work.__module__.rpartition(".")[2]
+    entries = _entries(kind, items, shape)
     kept = {entry: told for entry in entries if (told := _told(entry))}
     missing = {entry: item for item, entry in zip(items, entries, strict=True) if entry not in kept}
     if missing:
         _check_writable()
         parallel.run(partial(_fill, work=work, params=params), list(missing.items()), label)
+        moved = dict(zip(missing, _entries(kind, list(missing.values()), shape), strict=True))
+        for entry, now in moved.items():
+            _settle(entry, now)
+        entries = [moved.get(entry, entry) for entry in entries]
+        missing = {moved[entry]: item for entry, item in missing.items()}
         kept |= {entry: _told(entry) for entry in missing}
     for entry in kept:
         with suppress(OSError):  # nothing is ever removed from a store that cannot be written
@@ -140,6 +146,14 @@ def _fill(job: tuple[Path, Item], work: Work, params: Params) -> None:
         (new / RESULT).write_text(json.dumps({"result": value, "files": sizes}), encoding="utf-8")
         disk.settle(new)
         _place(new, entry)
+
+
+def _settle(entry: Path, now: Path) -> None:
+    """Move the entry to `now` where its inputs changed while it was made: it says nothing of what they were."""
+    if now != entry:
+        now.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # another run has made it
+            entry.rename(now)
 
 
 def _place(new: Path, entry: Path) -> None:
