@@ -2,10 +2,15 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock
-repro: .venv/ready
+.PHONY: repro clone test test-all lint lock
+repro: clone .venv/ready
 	dvc repro
 	@cat reports/metrics.json
+
+# DVC works in a git repository alone: said before anything is set up.
+clone:
+	@git rev-parse --git-dir > /dev/null || { echo "error: $(CURDIR) is no git clone, and DVC needs one" >&2; \
+	  echo "  hint: git clone the project, or here: git init && git add . && git commit -m start" >&2; exit 2; }
 
 # A process a core, each with one thread; a file's tests stay together, for they share what they made.
 test: .venv/ready

@@ -51,3 +51,11 @@ def link(source: Path, target: Path) -> None:
         raise  # copying would change, in place, whatever shares its inode
     except OSError:
         shutil.copy2(source, target)
+
+
+def beside(path: Path) -> str:
+    """What to do about a file that is not here but where an experiment was begun; "" where it is in neither."""
+    home = Path(os.environ.get("DVC_ROOT", "."), path)
+    if path.is_absolute() or not home.is_file():
+        return ""
+    return f"the queue runs in a folder of its own: dvc exp run --queue --copy-paths {path}, or name it {home}"

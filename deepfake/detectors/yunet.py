@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake.base.disk import beside
 from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
 from deepfake.faces import EYES_NOSE_MOUTH, Detector, Face
@@ -43,5 +44,5 @@ def build(weights: str | None) -> Detector:
     if weights is None:
         raise UserError("detect.weights: the detector yunet needs its model file", WHERE)
     if not Path(weights).is_file():
-        raise UserError(f"detect.weights: no file {weights}", WHERE)
+        raise UserError(f"detect.weights: no file {weights}", beside(Path(weights)) or WHERE)
     return YuNet(Path(weights))

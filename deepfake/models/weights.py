@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from deepfake.base.disk import beside
 from deepfake.base.errors import UserError
 
 State = dict[str, Tensor]
@@ -44,7 +45,7 @@ def read(file: Path) -> State:
     if file.suffix not in SUFFIXES:
         raise UserError(f"{WHERE}: {str(file)!r} is no file of weights", f"one that ends in {', '.join(SUFFIXES)}")
     if not file.is_file():
-        raise UserError(f"{WHERE}: no file {file}", "the path begins at the repository's root")
+        raise UserError(f"{WHERE}: no file {file}", beside(file) or "the path begins at the repository's root")
     try:
         content = load_file(file) if file.suffix == SUFFIXES[0] else _unwrapped(_unpickled(file))
     except BROKEN as e:
