@@ -122,7 +122,7 @@ def stages() -> Named:
     """All that the data stages write of a small demo."""
     with TemporaryDirectory() as folder, chdir(folder):
         Path("params.yaml").write_text(yaml.safe_dump(params(SMALL)))
-        os.environ["ITEM_CACHE"] = str(Path(folder, "items"))
+        os.environ |= {"ITEM_CACHE": str(Path(folder, "items")), "JOBS": "1"}  # ASM=off is for this process
         for name in STAGES:
             import_module(f"stages.{name}").run()
         yield from ((name, content) for name, content in files() if name.split("/")[0] in ("data", "reports"))
