@@ -7,9 +7,9 @@ Source: Turk and Pentland, "Eigenfaces for recognition", J. Cognitive Neuroscien
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats, similarity
 from deepfake.footage import Footage, View
 from deepfake.video import Images

@@ -7,9 +7,9 @@ speech to lip generation in the wild" (Wav2Lip), ACM Multimedia 2020.
 from collections import deque
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats, similarity
 from deepfake.footage import Footage, View
 from deepfake.video import Images

@@ -6,9 +6,9 @@ convolutional neural networks", ICCV 2017.
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats, similarity
 from deepfake.footage import Footage
 from deepfake.video import Images

@@ -6,10 +6,10 @@ thin-plate splines, Bookstein, "Principal warps", PAMI 1989.
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats, similarity
 from deepfake.footage import Footage, View
 from deepfake.video import Images
