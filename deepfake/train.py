@@ -28,6 +28,13 @@ class TrainParams(Architecture, Learning):
 
     trainable: str  # of the encoder: all | head (nothing) | norm_only | last_<n>_layers
 
+    def idle(self) -> set[str]:
+        """What the loss, schedule or head that is chosen has no use for."""
+        unused = {"gamma"} if self.loss != "focal" else set()
+        unused |= {"decay_every", "decay"} if self.schedule in ("cosine", "constant") else set()
+        unused |= {"bidirectional"} if self.head not in ("lstm", "gru") else set()
+        return unused | ({"layers", "hidden", "dropout"} if self.head == "mean" else set())
+
 
 @dataclass(frozen=True)
 class Learnt:

@@ -359,19 +359,19 @@ def test_odd_names_and_odd_files_are_rows_and_end_no_run(folder, odd, capsys):
 
 def test_a_file_that_may_not_be_read_is_a_row(folder, odd, monkeypatch):
     put(folder, odd, "plain", "one frame")
-    is_file = Path.is_file
+    stat = Path.stat
 
-    def denied(path):
+    def denied(path, **how):
         if path.name == "one frame.mp4":  # as in a folder that may not be entered
             raise PermissionError(13, "Permission denied", str(path))
-        return is_file(path)
+        return stat(path, **how)
 
-    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(Path, "stat", denied)
     run()
     row = read(folder / "data/videos.csv").set_index("video_id").loc["one frame.mp4"]
     assert (row["status"], row["reason"]) == ("decode_error", "cannot be read: Permission denied")
     assert (row["kept"], row["sha256"]) == (0, "")
-    monkeypatch.setattr(Path, "is_file", is_file)
+    monkeypatch.setattr(Path, "stat", stat)
     run()  # what was not read is not taken for read
     assert set(read(folder / "data/videos.csv")["status"]) == {"ok"}
 

@@ -102,5 +102,5 @@ def test_what_is_gone_is_forgotten(tmp_path):
     (tmp_path / "a").unlink()
     hashes.forget()
     memory = sqlite3.connect(store() / "hashes.db")
-    assert memory.execute("SELECT path FROM hashes").fetchall() == [(str(tmp_path / "b"),)]
+    assert memory.execute("SELECT path FROM hashes").fetchall() == [(bytes(tmp_path / "b"),)]
     memory.close()

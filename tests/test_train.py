@@ -198,6 +198,30 @@ def test_the_log_level_of_lightning_is_as_before(tracks, tmp_path):
     assert logging.getLogger("lightning.pytorch").level == before
 
 
+def test_what_is_idle_shapes_no_training():
+    p = params(head="mean", schedule="constant", loss="cross_entropy")
+    assert p.idle() == {"gamma", "decay_every", "decay", "bidirectional", "layers", "hidden", "dropout"}
+    other = params(
+        head="mean", schedule="constant", gamma=9.0, decay_every=1, decay=0.1, layers=1, hidden=8, dropout=0.9
+    )
+    logits, labels = torch.tensor([-2.0, 3.0]), torch.tensor([0.0, 0.0])
+    assert loss_of(logits, labels, p, 1.0) == loss_of(logits, labels, other, 1.0)
+    states, rates = [], []
+    for one in (p, other):
+        torch.manual_seed(0)
+        states.append(Network(one).state_dict())
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        rate = schedule(optimizer, one, steps=1)
+        for _ in range(3):
+            optimizer.step()
+            rate.step()
+        rates.append(rate.get_last_lr())
+    assert rates[0] == rates[1]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert params(head="gru").idle() == {"gamma"}
+    assert p.live() == other.live()
+
+
 # ---- losses, rates, blends
 
 

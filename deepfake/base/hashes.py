@@ -99,6 +99,7 @@ def _mark(path: Path) -> Mark | None:
 
 def _hash(path: Path) -> str:
     try:
+        path.stat()  # as `_mark` looked at it: where that is refused, so is this
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
