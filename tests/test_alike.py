@@ -84,6 +84,6 @@ def test_the_figures_of_the_page_hold_on_real_clips(clips, tmp_path):
     assert set(pairs(tuple(prints))) <= same
     for i, path in enumerate(who):
         images = [frame.rgb() for frame in video.read(clips / path)]
-        for crf, scale in ((23, 1), (35, 1), (28, 0.5)):
-            copy = encoded(tmp_path / f"{i}_{crf}.mp4", images, crf, scale)
-            assert pairs((prints[i], print_of(copy, tmp_path / f"{i}_{crf}")))
+        crf, scale = ((23, 1), (35, 1), (28, 0.5))[i % 3]
+        copy = encoded(tmp_path / f"{i}.mp4", images, crf, scale)
+        assert pairs((prints[i], print_of(copy, tmp_path / "copies" / str(i))))
