@@ -25,18 +25,19 @@ BLOCK = 2048  # videos that are compared with all at once
 
 
 def places(count: int) -> list[int]:
-    """Which of so many frames are looked at; the same one several times where there are few."""
-    return [(2 * i + 1) * count // (2 * FRAMES) for i in range(FRAMES)]
+    """Which of so many frames are looked at; fewer where there are few."""
+    return sorted({(2 * i + 1) * count // (2 * FRAMES) for i in range(FRAMES)})
 
 
 def fingerprint(greys: Sequence[Greys]) -> str:
     """The hashes of FRAMES pictures, (SIDE, SIDE) uint8, as hexadecimal digits; "" where they show next to nothing.
 
-    Whole numbers throughout: equal on every machine.
+    Of fewer pictures the same hash comes several times. Whole numbers throughout: equal on every machine.
     """
-    if sum(map(_is_flat, greys)) > MOST_FLAT:
+    spread = [greys[i * len(greys) // FRAMES] for i in range(FRAMES)] if len(greys) else []
+    if not spread or sum(map(_is_flat, spread)) > MOST_FLAT:
         return ""
-    return "".join(np.packbits(_bits(grey)).tobytes().hex() for grey in greys)
+    return "".join(np.packbits(_bits(grey)).tobytes().hex() for grey in spread)
 
 
 @lru_cache(maxsize=2)

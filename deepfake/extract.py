@@ -94,26 +94,28 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
     try:
         info = video.probe(path)
     except video.Unreadable as error:
-        return {"status": error.status, "reason": str(error), "frames": 0, "kept": 0, "pictures_sha256": ""}
+        nothing = {"frames": 0, "kept": 0, "pictures_sha256": "", "fingerprint": ""}
+        return {"status": error.status, "reason": str(error)} | nothing
     planned = pick(list(info.packet_times), p) if info.packet_times else [0]
-    times, fault, digest = _save(path, target, planned, p)
+    times, fault, digest, look = _save(path, target, planned, p)
     if (wanted := pick(times, p)) != planned:  # the headers lied: now that the frames are known, once more
-        _, _, digest = _save(path, target, wanted, p)
+        _, _, digest, look = _save(path, target, wanted, p)
     packets = sum(not over(time, info.packet_times[0], p) for time in info.packet_times)
     expected = packets if p.seconds else max(info.header_frames, packets)
     lost = expected - len(times)
     if not fault and lost > max(3, 0.05 * expected):  # a few may lie outside of an edit list
         fault = f"{len(times)} of {expected} frames decode"
     row = {"status": "truncated" if fault else "ok", "reason": fault, "frames": len(times), "kept": len(wanted)}
-    row["pictures_sha256"] = digest
+    row |= {"pictures_sha256": digest, "fingerprint": look}
     names = ("codec", "pix_fmt", "width", "height", "rotation", "fps", "bitrate", "duration", "header_frames")
     return row | {name: getattr(info, name) for name in names}
 
 
-def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str, str]:
-    """Save the wanted frames; the times of all frames that decode, what was wrong ("" for nothing), and a hash.
+def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str, str, str]:
+    """Save the wanted frames; the times of all frames that decode, what was wrong ("" for nothing), and two hashes.
 
-    The hash is of the kept frames' pictures alone: equal in a copy with another container, name or clock.
+    The first is of the kept frames' pictures alone: equal in a copy with another container, name or clock. The second
+    is of what they look like: close in a copy that is encoded anew.
     """
     times: list[float] = []
     fault: list[str] = []
@@ -135,24 +137,26 @@ def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[
         except video.Damaged as error:
             fault.append(f"{len(times)} frames decode, then: {error}")
 
-    video.save(target, chosen(), p.crf, p.max_side)
-    return times, "".join(fault), digest.hexdigest()
+    greys: dict[int, video.Images] = {}
+    video.save(target, _looked_at(chosen(), len(wanted), greys), p.crf, p.max_side)
+    return times, "".join(fault), digest.hexdigest(), alike.fingerprint(list(greys.values()))
+
+
+def _looked_at(frames: Iterator[video.Frame], count: int, greys: dict[int, video.Images]) -> Iterator[video.Frame]:
+    """The frames as they are; those of them that tell what the video looks like are added to `greys`."""
+    wanted = set(alike.places(count))
+    for i, frame in enumerate(frames):
+        if i in wanted:
+            greys[i] = frame.grey(alike.SIDE)
+        yield frame
 
 
 def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:
     """One video as an item of the store: its frames and its row."""
-    path, frames = item.inputs[0], folder / FRAMES
-    row = keep(path, frames, p)
-    row["fingerprint"] = _fingerprint(frames, row["kept"]) if row["kept"] else ""
+    path = item.inputs[0]
+    row = keep(path, folder / FRAMES, p)
     digest = content(path)
     return row | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
-
-
-def _fingerprint(frames: Path, count: int) -> str:
-    """What the kept frames look like, equal or close in copies that are encoded anew."""
-    wanted = alike.places(count)
-    greys = {frame.index: frame.grey(alike.SIDE) for frame in video.read(frames) if frame.index in wanted}
-    return alike.fingerprint([greys[i] for i in wanted])
 
 
 def summary(videos: "pd.DataFrame") -> dict[str, Any]:

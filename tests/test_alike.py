@@ -2,6 +2,7 @@
 
 import csv
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,16 +10,18 @@ import pytest
 
 from deepfake import extract, video
 from deepfake.alike import FRAMES, SIDE, fingerprint, pairs, places
+from deepfake.base import params
 from deepfake.base.items import Item
-from deepfake.extract import Policy
+from deepfake.extract import ExtractParams
 
-FOUR = Policy(sampling="count", frames_per_video=16, fps=1, stride=1, max_side=None, crf=0)
+ROOT = Path(__file__).parents[1]
+SIXTEEN = params.load("extract", ExtractParams, ROOT / "params.yaml").policy()
 
 
 def print_of(path, folder) -> str:
     """What the stage says of a video."""
     folder.mkdir(parents=True)
-    return extract.work(Item("a", (path,)), folder, FOUR)["fingerprint"]
+    return extract.work(Item("a", (path,)), folder, SIXTEEN)["fingerprint"]
 
 
 def encoded(path, images, crf: int, scale: float = 1):
@@ -28,9 +31,7 @@ def encoded(path, images, crf: int, scale: float = 1):
     return path
 
 
-@pytest.mark.parametrize(
-    ("count", "looked"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (2, [0, 0, 1, 1]), (1, [0] * 4)]
-)
+@pytest.mark.parametrize(("count", "looked"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (2, [0, 1]), (1, [0])])
 def test_the_frames_looked_at_are_spread(count, looked):
     assert places(count) == looked
 
@@ -50,6 +51,10 @@ def test_what_shows_nothing_is_like_nothing(odd, tmp_path):
     assert print_of(odd("black"), tmp_path / "black") == ""
     assert print_of(odd("text"), tmp_path / "text") == ""
     assert pairs(("", "")) == []
+
+
+def test_a_photograph_has_a_fingerprint_too(odd, tmp_path):
+    assert len(print_of(odd("one frame"), tmp_path / "one")) == FRAMES * 64
 
 
 def test_two_dark_frames_of_four_make_no_copies():
