@@ -94,8 +94,11 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
         swaps = pair(usable, p)
         if not swaps:
             raise _too_few(real_dir, reals)
-        kept = parallel.run(_swap, [(*both, new / "fake", p) for both in swaps], "fake")
-        result = Forged(_manifest(usable, swaps, p.method, people), _report(real_dir, reals, swaps, kept))
+        made = parallel.run(_swap, [(*both, new / "fake", p) for both in swaps], "fake")
+        done = [both for both, one in zip(swaps, made, strict=True) if not isinstance(one, str)]
+        if not done:
+            raise UserError(f"{real_dir}: no fake could be made: {made[0]}", "run it again when the videos are there")
+        result = Forged(_manifest(usable, done, p.method, people), _report(real_dir, reals, swaps, made))
         tables.write(new / "report.csv", result.report)
         tables.write(new / "manifest.csv", result.manifest)
     return result
@@ -156,13 +159,16 @@ def _take(job: tuple[Real, Path, ForgeParams]) -> Real:
     return real
 
 
-def _swap(job: tuple[Real, Real, Path, ForgeParams]) -> int:
-    """Write one fake; how many of its frames stay as they are. A source that ends sooner starts again."""
+def _swap(job: tuple[Real, Real, Path, ForgeParams]) -> int | str:
+    """Write one fake; how many of its frames stay as they are, or why there is none. A shorter source starts again."""
     target, source, folder, p = job
     method = plugins.load("forgeries", p.method)
     both = [Footage(partial(_frames, one.path, p, []), one.landmarks) for one in (target, source)]
-    with _film(method.forged(*both, p.resolution)) as film:
-        _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
+    try:
+        with _film(method.forged(*both, p.resolution)) as film:
+            _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
+    except video.Unreadable as error:  # it was there when it was looked at
+        return str(error)
     lost = zip(np.isnan(target.landmarks[:, 0, 0]), cycle(np.isnan(source.landmarks[:, 0, 0])), strict=False)
     return sum(bool(own or (other and method.PEOPLE > 1)) for own, other in lost)
 
@@ -233,11 +239,12 @@ def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]], method: str, pe
     return pd.DataFrame(rows, columns=["path", "label", "identities", "method", "source"])
 
 
-def _report(real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real]], kept: list[int]) -> pd.DataFrame:
+def _report(real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real]], made: list[int | str]) -> pd.DataFrame:
     rows = [
         (printable(one.path.relative_to(real_dir).as_posix()), one.status, one.reason, len(one.landmarks), one.faceless)
         for one in reals
     ]
-    for (target, source), faceless in zip(swaps, kept, strict=True):
-        rows.append((f"fake/{_fake_name(target, source)}.mp4", "ok", "", len(target.landmarks), faceless))
+    for (target, source), one in zip(swaps, made, strict=True):
+        told = ("decode_error", one, 0, 0) if isinstance(one, str) else ("ok", "", len(target.landmarks), one)
+        rows.append((f"fake/{_fake_name(target, source)}.mp4", *told))
     return pd.DataFrame(rows, columns=["path", "status", "reason", "frames", "faceless"])

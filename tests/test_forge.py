@@ -275,6 +275,26 @@ def test_odd_names_and_odd_files_are_reported_and_the_table_reads_back(reals, tm
     assert all((tmp_path / "out" / path).is_file() for path in forged.manifest["path"])
 
 
+def test_a_video_that_is_gone_when_it_is_swapped_ends_no_run(reals, tmp_path, people, monkeypatch):
+    video.encode(reals / "cid.mp4", people[2], FPS)
+    frames, seen = module._frames, set()
+
+    def once(path, p, lost):
+        if path.stem == "cid" and path in seen:
+            raise video.Unreadable("missing", "no such file")
+        seen.add(path)
+        yield from frames(path, p, lost)
+
+    monkeypatch.setattr(module, "_frames", once)
+    forged = forge(reals, tmp_path / "out", ForgeParams(max_frames=2))
+    gone = forged.report[forged.report["status"] == "decode_error"]
+    assert len(gone) > 0
+    assert gone["path"].str.contains("cid").all()
+    assert set(gone["reason"]) == {"no such file"}
+    assert not set(gone["path"]) & set(forged.manifest["path"])
+    assert all((tmp_path / "out" / path).is_file() for path in forged.manifest["path"])
+
+
 def test_fewer_than_two_people_are_an_error_that_says_why(reals, tmp_path):
     (reals / "bob.mp4").write_bytes(b"this is no video")
     with pytest.raises(UserError, match=r"(?s)two people.*bob\.mp4: not a readable video") as error:
