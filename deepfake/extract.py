@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -66,7 +67,7 @@ def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
 
 def over(time: float, first: float, p: Policy) -> bool:
     """Whether a frame is shown after the seconds that are looked at, a clock error of a millisecond aside."""
-    return p.seconds is not None and time - first + 1e-3 >= p.seconds
+    return video.over(time, first, p.seconds)
 
 
 def pick(times: list[float], p: Policy) -> list[int]:
@@ -89,57 +90,59 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
     """Write the frames to keep of the video at `path` to `target`, and what is known of the video as a row.
 
     Never raises for a bad video: `status` is "ok", "truncated" (what decodes is kept), or why there are no frames,
-    and `reason` says it in words.
+    and `reason` says it in words. Decoded once, where the file says truly when its frames are shown.
     """
     try:
-        info = video.probe(path)
+        times = list(video.packet_times(path))
+        planned = pick(times, p) if times else [0]
+        saved = _save(path, target, planned, p)
+        if (wanted := pick(saved.reading.times, p)) != planned:  # the headers lied; now the frames are known
+            saved = _save(path, target, wanted, p)
     except video.Unreadable as error:
         nothing = {"frames": 0, "kept": 0, "pictures_sha256": "", "fingerprint": ""}
         return {"status": error.status, "reason": str(error)} | nothing
-    planned = pick(list(info.packet_times), p) if info.packet_times else [0]
-    times, fault, digest, look = _save(path, target, planned, p)
-    if (wanted := pick(times, p)) != planned:  # the headers lied: now that the frames are known, once more
-        _, _, digest, look = _save(path, target, wanted, p)
-    packets = sum(not over(time, info.packet_times[0], p) for time in info.packet_times)
-    expected = packets if p.seconds else max(info.header_frames, packets)
-    lost = expected - len(times)
-    if not fault and lost > max(3, 0.05 * expected):  # a few may lie outside of an edit list
-        fault = f"{len(times)} of {expected} frames decode"
-    row = {"status": "truncated" if fault else "ok", "reason": fault, "frames": len(times), "kept": len(wanted)}
-    row |= {"pictures_sha256": digest, "fingerprint": look}
-    names = ("codec", "pix_fmt", "width", "height", "rotation", "fps", "bitrate", "duration", "header_frames")
-    return row | {name: getattr(info, name) for name in names}
+    reading, info = saved.reading, asdict(saved.reading.info)
+    row = {
+        "status": "truncated" if saved.fault else "ok",
+        "reason": saved.fault,
+        "frames": len(reading.times),
+        "kept": len(wanted),
+        "corrupt": reading.corrupt,
+        "interlaced": reading.interlaced,
+        "pictures_sha256": saved.sha256,
+        "fingerprint": saved.fingerprint,
+    }
+    return row | {name: value for name, value in info.items() if name != "packet_times"}
 
 
-def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> tuple[list[float], str, str, str]:
-    """Save the wanted frames; the times of all frames that decode, what was wrong ("" for nothing), and two hashes.
+class Saved(NamedTuple):
+    """What became of a video's frames."""
 
-    The first is of the kept frames' pictures alone: equal in a copy with another container, name or clock. The second
-    is of what they look like: close in a copy that is encoded anew.
-    """
-    times: list[float] = []
+    reading: video.Reading  # which is at its end
+    fault: str  # what was wrong, "" for nothing
+    sha256: str  # of the pictures kept, alone: equal in a copy with another container, name or clock
+    fingerprint: str  # of what they look like: close in a copy that is encoded anew
+
+
+def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> Saved:
+    """Save the wanted frames, the first of the video shown at 0 s."""
+    reading = video.Reading(path, wanted, seconds=p.seconds)
     fault: list[str] = []
     digest = hashlib.sha256()
 
     def chosen() -> Iterator[video.Frame]:
-        keep = set(wanted)
         try:
-            for frame in video.read(path):
-                if times and over(frame.time, times[0], p):
-                    return  # the rest is not decoded
-                times.append(frame.time)
-                if frame.index in keep:
-                    shape = (frame.picture.format.name, frame.picture.width, frame.picture.height)
-                    digest.update(repr(shape).encode())
-                    for plane in frame.planes():
-                        digest.update(plane.tobytes())
-                    yield frame
+            for frame in reading:
+                digest.update(repr((frame.picture.format.name, frame.picture.width, frame.picture.height)).encode())
+                for plane in frame.planes():
+                    digest.update(plane.tobytes())
+                yield replace(frame, time=frame.time - reading.times[0])
         except video.Damaged as error:
-            fault.append(f"{len(times)} frames decode, then: {error}")
+            fault.append(f"{len(reading.times)} frames decode, then: {error}")
 
     greys: dict[int, video.Images] = {}
     video.save(target, _looked_at(chosen(), len(wanted), greys), p.crf, p.max_side)
-    return times, "".join(fault), digest.hexdigest(), alike.fingerprint(list(greys.values()))
+    return Saved(reading, "".join(fault), digest.hexdigest(), alike.fingerprint(list(greys.values())))
 
 
 def _looked_at(frames: Iterator[video.Frame], count: int, greys: dict[int, video.Images]) -> Iterator[video.Frame]:
@@ -162,10 +165,20 @@ def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:
 def summary(videos: "pd.DataFrame") -> dict[str, Any]:
     """How many videos there are by status and label, and how many frames were decoded and kept."""
     counts = videos.groupby(["label", "status"]).size()
+    good = videos["kept"] > 0
     by_label = {name: counts.get(label, {}) for label, name in enumerate(("real", "fake"))}
     return {
         "videos": len(videos),
         "status": {name: dict(sorted(dict(c).items())) for name, c in by_label.items()},
         "frames_decoded": int(videos["frames"].sum()),
         "frames_kept": int(videos["kept"].sum()),
+        "frames_corrupt": int(videos["corrupt"].sum()),
+        "as_shown": {  # how many videos differ from what their file stores
+            "turned": int(videos["rotation"].gt(0).sum()),
+            "mirrored": int(videos["mirrored"].eq(True).sum()),
+            "made_square": int((videos["sar"].ne("1:1") & good).sum()),
+            "deinterlaced": int(videos["interlaced"].gt(0).sum()),
+            "high_range": int(videos["transfer"].isin(["pq", "hlg"]).sum()),
+            "wide_gamut": int(videos["primaries"].isin(["bt2020", "smpte431", "smpte432"]).sum()),
+        },
     }

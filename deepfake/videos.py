@@ -9,7 +9,7 @@ from deepfake.base import tables
 
 TEXT = (  # columns that are never numbers: the id 000 stays one
     *("video_id", "path", "identities", "method", "source", "dataset", "group", "split"),
-    *("status", "reason", "codec", "pix_fmt", "sha256", "pictures_sha256"),
+    *("status", "reason", "codec", "pix_fmt", "sar", "transfer", "primaries", "sha256", "pictures_sha256"),
     "fingerprint",
 )
 USABLE = ("ok", "truncated")  # the statuses of a video that gave frames; the rest say why it gave none

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from deepfake import extract, video
 from deepfake.base.errors import UserError
 from deepfake.base.items import Item, content
 from deepfake.extract import ExtractParams, Policy, keep, pick
+from deepfake.player import reading
 from deepfake.videos import read
 from stages.extract import run
 
@@ -84,12 +84,20 @@ def test_the_first_seconds_alone_are_looked_at(seconds, settings, picked):
 
 
 def test_what_comes_after_the_first_seconds_is_not_decoded_nor_missed(odd, tmp_path, monkeypatch):
-    decoded, read_all = [], video.read
-    monkeypatch.setattr(video, "read", lambda *a, **how: (decoded.append(f.index) or f for f in read_all(*a, **how)))
+    decoded = []
+
+    class Counted(reading.Decoding):
+        def __iter__(self):
+            for time, picture in super().__iter__():
+                decoded.append(time)
+                yield time, picture
+
+    monkeypatch.setattr(reading, "Decoding", Counted)
     row = keep(odd("plain"), tmp_path / "frames.mkv", policy(seconds=0.2))
     assert (row["status"], row["frames"], row["kept"]) == ("ok", 5, 4)
-    assert max(decoded) == 5  # the one after, to know that they are over
-    assert [frame.time for frame in read_all(tmp_path / "frames.mkv")] == pytest.approx([0, 0.04, 0.12, 0.16], abs=1e-3)
+    assert len(decoded) == 6  # the one after, to know that they are over
+    stored = [frame.time for frame in video.read(tmp_path / "frames.mkv")]
+    assert stored == pytest.approx([0, 0.04, 0.12, 0.16], abs=1e-3)
 
 
 def listed(reals: int, fakes: int) -> pd.DataFrame:
@@ -206,25 +214,36 @@ def test_frames_are_picked_anew_where_packets_do_not_decode(odd, tmp_path):
     assert stored == pytest.approx([decodable[i] / 25 for i in (0, 2, 4, 6)], abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("header", "status", "reason"),
-    [
-        ({"header_frames": 0}, "ok", ""),
-        ({"header_frames": 15}, "ok", ""),  # a few may lie outside of an edit list
-        ({"header_frames": 16}, "truncated", "12 of 16 frames decode"),
-        ({"header_frames": 3}, "ok", ""),
-        ({"packet_times": ()}, "ok", ""),
-        ({"packet_times": tuple(clock(400))}, "truncated", "12 of 400 frames decode"),
-        ({"packet_times": tuple(clock(3))}, "ok", ""),
-    ],
-)
-def test_headers_that_lie_are_found_out(odd, tmp_path, monkeypatch, header, status, reason):
-    said = replace(video.probe(odd("plain")), **header)
-    monkeypatch.setattr(video, "probe", lambda path: said)
-    row = keep(odd("plain"), tmp_path / "frames.mkv", COUNT)
-    assert (row["status"], row["reason"], row["frames"], row["kept"]) == (status, reason, 12, 4)
-    stored = [frame.time for frame in video.read(tmp_path / "frames.mkv")]
-    assert stored == pytest.approx([0, 0.16, 0.28, 0.44], abs=1e-3)
+@pytest.mark.parametrize("times", [(), clock(3), clock(11), clock(400), [0.01 * i**2 for i in range(12)]])
+@pytest.mark.parametrize("sampling", ["count", "fps"])
+def test_headers_that_lie_are_found_out(odd, tmp_path, monkeypatch, times, sampling):
+    p = policy(sampling=sampling, fps=10)
+    right = keep(odd("plain"), tmp_path / "right.mkv", p)
+    monkeypatch.setattr(video, "packet_times", lambda path: tuple(times))
+    assert keep(odd("plain"), tmp_path / "a.mkv", p) == right
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "right.mkv").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["plain", "variable rate", "sideways", "odd sides", "cover", "one frame"])
+def test_a_video_with_right_headers_is_decoded_once(odd, tmp_path, monkeypatch, kind):
+    count = 0
+
+    class Counted(video.Reading):
+        def __init__(self, *arguments, **settings):
+            nonlocal count
+            count += 1
+            super().__init__(*arguments, **settings)
+
+    monkeypatch.setattr(video, "Reading", Counted)
+    assert keep(odd(kind), tmp_path / "a.mkv", COUNT)["status"] == "ok"
+    assert count == 1
+
+
+def test_the_clock_of_what_is_kept_begins_at_0(odd, remuxed, tmp_path):
+    late = remuxed(odd("plain"), tmp_path / "late.ts")
+    assert next(video.read(late)).time > 0  # as streams do
+    keep(late, tmp_path / "a.mkv", COUNT)
+    assert [frame.time for frame in video.read(tmp_path / "a.mkv")] == pytest.approx([0, 0.16, 0.28, 0.44], abs=1e-3)
 
 
 def test_a_row_says_what_is_known_of_the_video(turned, film, heads, tmp_path):
@@ -396,13 +415,22 @@ def test_a_file_that_is_gone_when_it_is_read_is_a_row_and_read_when_it_is_back(f
 
 
 def test_the_summary_counts_videos_by_status_and_label(folder, odd):
-    put(folder, odd, "plain", "text", "cover", "gone")
+    put(folder, odd, "plain", "text", "cover", "gone", "sideways")
     run()
     assert extract.summary(read(folder / "data/videos.csv")) == {
-        "videos": 4,
-        "status": {"real": {"ok": 2}, "fake": {"decode_error": 1, "missing": 1}},
-        "frames_decoded": 24,
-        "frames_kept": 8,
+        "videos": 5,
+        "status": {"real": {"ok": 3}, "fake": {"decode_error": 1, "missing": 1}},
+        "frames_decoded": 36,
+        "frames_kept": 12,
+        "frames_corrupt": 0,
+        "as_shown": {
+            "turned": 1,
+            "mirrored": 0,
+            "made_square": 0,
+            "deinterlaced": 0,
+            "high_range": 0,
+            "wide_gamut": 0,
+        },
     }
 
 

@@ -62,7 +62,7 @@ def test_frames_are_stored_without_loss_in_their_own_pixel_format(tmp_path, nois
 
 
 @pytest.mark.parametrize("size", [(64, 48), (63, 47)])
-@pytest.mark.parametrize("form", ["rgb24", "gbrp", "rgba", "bgra", "rgb48le", "gray", "nv12", "yuv444p", "bgr0"])
+@pytest.mark.parametrize("form", ["rgb24", "gbrp", "rgba", "rgb48le", "gray", "nv12", "yuv444p", "bgr0", "yuvj444p"])
 def test_the_colours_of_stored_frames_are_those_of_the_decoded_ones(tmp_path, noise, form, size):
     given = frames(noise[:2, : size[1], : size[0]], form)
     video.save(tmp_path / "a.mkv", given)

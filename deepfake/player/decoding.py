@@ -1,0 +1,92 @@
+"""decoding: the pictures of an opened video in the order of showing, and what of it is lost."""
+
+import re
+from collections.abc import Iterator
+
+import av
+import av.container
+import av.error
+
+MAX_FAULTS = 1000  # packets that do not decode, after which a file is given up
+SLACK = 0.02, 2  # part of the length that a header may be wrong by, or frames where these are more
+
+
+def rate(stream: av.VideoStream) -> float:
+    """Frames per second, 25 where nothing tells."""
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def shown(packet: "av.Packet[av.VideoStream]") -> bool:
+    """Whether a packet holds something to show: no filler, and not only there for others to be decoded."""
+    return packet.size > 0 and not packet.is_discard
+
+
+class Decoding:
+    """Iterated once, it gives the time in s and the picture of each frame, but for those that are corrupt."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self.container, self.stream = container, stream
+        self.faults: list[str] = []  # why packets do not decode
+        self.corrupt = 0  # frames that the decoder made up, in part
+        self.packets = 0  # that hold something to show
+        self.last = 0  # tick at which the last packet begins
+        stream.codec_context.thread_count = 1  # videos are read side by side
+
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        index, fps, tick = 0, rate(self.stream), float(self.stream.time_base or 0)
+        for pictures in self._decoded():
+            for picture in pictures:
+                if picture.is_corrupt:
+                    self.corrupt += 1
+                else:
+                    yield index / fps if picture.pts is None else picture.pts * tick, picture
+                index += 1
+
+    def _decoded(self) -> Iterator[list[av.VideoFrame]]:
+        packets = self.container.demux(self.stream)
+        at_end = False
+        while not at_end and len(self.faults) <= MAX_FAULTS:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    at_end = True
+                    yield self.stream.codec_context.decode(None)
+                elif packet.size:  # an empty one, a filler in AVI, would end the decoding
+                    self._count(packet)
+                    yield packet.decode()
+            except av.error.FFmpegError as error:  # one bad packet; those after it may be good
+                self.faults.append(str(error.strerror))
+
+    def _count(self, packet: "av.Packet[av.VideoStream]") -> None:
+        tick = packet.dts if packet.pts is None else packet.pts
+        if tick is not None:
+            self.last = max(self.last, tick)
+        self.packets += shown(packet)
+
+    def loss(self, ended: bool = True) -> str:
+        """What is lost of what was read of the video, of the whole where it `ended`; "" for nothing.
+
+        What the decoder takes in without a word is no loss: fields, pictures for reference alone, repeated frames.
+        """
+        lost = []
+        if self.faults:
+            lost.append(f"{len(self.faults)} packets do not decode: {self.faults[0]}")
+        if self.corrupt:
+            lost.append(f"{self.corrupt} frames are corrupt")
+        if not ended:
+            return "; ".join(lost)
+        listed = sum(entry.size > 0 and not entry.is_discard for entry in self.stream.index_entries)
+        length, there = self._said_length(), self.last * float(self.stream.time_base or 0)
+        part, frames = SLACK
+        if listed > self.packets:
+            lost.append(f"{listed - self.packets} of {listed} packets are not in the file")
+        elif length - there > max(part * length, (frames + 1) / rate(self.stream)):
+            lost.append(f"it should last {length:.1f} s, and ends at {there:.1f} s")
+        return "; ".join(lost)
+
+    def _said_length(self) -> float:
+        """s, by the header, of formats that list no packets in it: Matroska, AVI without an index; 0 where unknown."""
+        if "avi" in self.container.format.name.split(","):
+            return float(self.stream.frames * (self.stream.time_base or 0))  # a tick is a frame
+        said = re.fullmatch(r"(\d+):(\d+):([\d.]+)", self.stream.metadata.get("DURATION", ""))
+        return sum(float(part) * unit for part, unit in zip(said.groups(), (3600, 60, 1), strict=True)) if said else 0.0
