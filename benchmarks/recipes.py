@@ -49,8 +49,7 @@ def line(name: str, data: dict[str, Any], seconds: float | None) -> str:
     """A row of the table."""
     train = data["params"]["params.yaml"]["data"]["train"]
     video = data["metrics"]["reports/metrics.json"]["data"]["video"]
-    between = video["auc_interval"]
-    auc = f"{video['auc']:.3f} [{between['low']:.3f}, {between['high']:.3f}]"
+    auc = f"{video['auc']:.3f} [{video['auc_low']:.3f}, {video['auc_high']:.3f}]"
     took = "" if seconds is None else f"{seconds:.0f}"
     cells = [name, *("" if train[key] is None else str(train[key]) for key in SHOWN), took, auc]
     return f"| {' | '.join(cells)} |"

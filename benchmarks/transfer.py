@@ -9,11 +9,11 @@ A fold tests some groups of the stage split: videos that share a person, target 
 those of the next fold and trains on the rest; d1 and d2 see no fake before the test. Forge swaps people within closed
 groups: no fake crosses folds, and each video is tested once. The epoch is chosen on validation, all else beforehand.
 
-AUC: of all videos, the folds' P(fake) pooled; its interval is `deepfake.evaluate.interval`, 95 % by bootstrap over the
-groups. "In folds": the mean of the folds' own AUCs, which compares no scores of different networks. Below, one number
-alone: a regression fitted on the same train videos; then differences between rows by a paired bootstrap. Caveats: some
-20 people in 9 groups, too few for a bootstrap, which is then too narrow; one method of forging, by our own code; one
-seed; few steps. It ranks these rows on this set, and says nothing of others' fakes.
+AUC: of all videos, the folds' P(fake) pooled; its interval, 95 % over the groups, is that of `deepfake.intervals`. "In
+folds": the mean of the folds' own AUCs, which compares no scores of different networks. Below, one number alone: a
+regression fitted on the same train videos; then differences between rows by a paired bootstrap. Caveats: some 20 people
+in 9 groups, too few to be sure of much; one method of forging, by our own code; one seed; few steps. It ranks these
+rows on this set, and says nothing of others' fakes.
 """
 
 import argparse
@@ -29,11 +29,12 @@ import yaml
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from deepfake import clips, evaluate, split
+from deepfake import baselines, clips, intervals, split
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
 from deepfake.batches import Tracks
 from deepfake.bundle import Bundle
+from deepfake.statistics import Sample
 from deepfake.train import TrainParams, fit
 from deepfake.videos import read
 from stages import augment, detect, extract
@@ -55,7 +56,7 @@ LEARNING = {  # of all rows, over section train
     **{"pretrained": False, "backbone": None, "trainable": "all", "patience": 1000, "seed": 0, "seeds": 1},
 }
 COMPARED = (("a", "b"), ("a", "c"), ("d2", "d1"))
-TEST = evaluate.EvaluateParams(seed=0, resamples=1000)
+RESAMPLES, SEED = 1000, 0
 
 
 def prepare(forged: Path, settings: dict[str, dict[str, object]]) -> tuple[pd.DataFrame, Tracks]:
@@ -73,7 +74,7 @@ def prepare(forged: Path, settings: dict[str, dict[str, object]]) -> tuple[pd.Da
         augment.run()
     table = tables.read(Path("data/clips.parquet"))
     files = clips.arrays([Path("data", file) for file in table["file"]], table["positions"], SIDE)
-    return evaluate.baseline_features(videos, kept, dealt), Tracks(table, files)
+    return baselines.features(videos, kept, dealt), Tracks(table, files)
 
 
 def scores_of(side: "pd.Series[str]", tracks: Tracks, p: TrainParams, blend: float) -> tuple[object, dict[str, float]]:
@@ -87,27 +88,25 @@ def scores_of(side: "pd.Series[str]", tracks: Tracks, p: TrainParams, blend: flo
     return logits.groupby(test.table["video_id"]).agg(list).map(made.score), one.validation
 
 
+def sample(table: pd.DataFrame, name: str) -> Sample:
+    """The videos, scored by a column."""
+    return Sample.of(table.assign(verdict="real"), name)  # the AUC asks for no verdict
+
+
 def difference(table: pd.DataFrame, one: str, other: str) -> str:
     """How much larger the AUC of one column is, with its 95 % interval by a paired bootstrap over the groups."""
-    names, group = np.unique(table["group"], return_inverse=True)
-    chance, gains = np.full(len(names), 1 / len(names)), []
-    times = np.random.default_rng(TEST.seed).multinomial(len(names), chance, TEST.resamples)
-    for weights in (np.ones(len(table)), *times[:, group]):
-        aucs = [roc_auc_score(table["label"], table[name], sample_weight=weights) for name in (one, other)]
-        gains.append(aucs[0] - aucs[1])
-    low, high = np.percentile(gains[1:], (2.5, 97.5))
-    return f"{one} - {other}: {gains[0]:+.3f} ({low:+.3f} to {high:+.3f})"
+    gap = intervals.difference([sample(table, other)], [sample(table, one)], "auc", RESAMPLES, SEED)
+    return f"{one} - {other}: {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
 
 
 def reported(table: pd.DataFrame, seconds: dict[str, float]) -> str:
     """The report in Markdown, of rows and baselines: columns of the table beside label, group and fold."""
     lines = ["| | method | AUC | 95 % interval | in folds | videos | folds | seconds |", "|---|" + "---|" * 7]
     for name in [*seconds, *(name for name in table if name.endswith(" alone"))]:
-        scored = table.assign(score=table[name])
-        between = evaluate.interval(scored, TEST) or {"low": np.nan, "high": np.nan}
-        parts = [scored, *(part for _, part in scored.groupby("fold"))]
-        whole, *own = (evaluate.auc(part["label"], part["score"]) for part in parts)
-        figures = f"{whole:.3f} | {between['low']:.3f} to {between['high']:.3f} | {np.mean(own):.3f} | {len(scored)}"
+        whole = intervals.described(sample(table, name), RESAMPLES, SEED)
+        own = [roc_auc_score(part["label"], part[name]) for _, part in table.groupby("fold")]
+        between = f"{whole['auc_low']:.3f} to {whole['auc_high']:.3f}"
+        figures = f"{whole['auc']:.3f} | {between} | {np.mean(own):.3f} | {len(table)}"
         title = f"{name} | {ROWS[name][0]}" if name in ROWS else f"| {name.replace('_', ' ')}"
         lines.append(f"| {title} | {figures} | {len(own)} | {seconds.get(name, 0):.0f} |")
     pairs = [difference(table, *both) for both in COMPARED if set(both) <= set(seconds)]
@@ -129,7 +128,7 @@ def measure(arguments: argparse.Namespace) -> str:
     for number in range(folds):
         side = pd.Series("train", videos.index)
         side.iloc[tests[number]], side.iloc[tests[(number + 1) % folds]] = "test", "val"
-        scored = evaluate.baseline_scores(videos.assign(split=side))[side == "test"].add_suffix(" alone")
+        scored = baselines.scores(videos.assign(split=side))[side == "test"].add_suffix(" alone")
         counts = ", ".join(f"{count} {name}" for name, count in side.value_counts().items())
         for row, p in learning.items():
             start = time.perf_counter()

@@ -15,8 +15,9 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
 from deepfake.base.params import Params
+from deepfake.intervals import auc
 from deepfake.scores import Floats, Scoring, Together, together
-from deepfake.statistics import auc, auc_interval
+from deepfake.statistics import Sample
 
 TOGETHER: tuple[Together, ...] = ("evidence", "mean", "max")  # the first one where they do not differ
 CALIBRATORS = ("temperature", "platt")
@@ -65,9 +66,8 @@ def fit(validation: pd.DataFrame, p: CalibrateParams) -> tuple[Scoring, dict[str
     scoring = fitted(logits, np.ones(len(logits.label), bool), way, kind)
     scores = expit(logits.log_odds(scoring))
     groups = min(len(set(logits.group[logits.label == value])) for value in (0, 1))
-    ends = auc_interval(logits.label, scores, logits.group, seed=p.seed, resamples=p.resamples)
-    found: dict[str, Any] = {"videos": len(scores), "groups": groups, "auc": auc(logits.label, scores)}
-    found |= {"auc_low": ends and ends[0], "auc_high": ends and ends[1]}
+    found: dict[str, Any] = {"videos": len(scores), "groups": groups}
+    found |= auc(Sample.rows(logits.label, scores, logits.group), p.resamples, p.seed)
     found |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
     found |= {"calibrator": kind, "tracks": way, "untrained": untrained(found)}
     return scoring, found

@@ -1,34 +1,26 @@
 """evaluate: from scores to the figures that a reviewer would accept.
 
-Everything here is computed from the table of predictions: a row for each sequence that was scored, and one for each
-video that could not be. Fake is the positive class; a score is P(fake).
+Everything here is computed from two tables: `predictions` has a row for each test video, `sequences` one for each
+sequence of frames that was scored. Fake is the positive class; a score is P(fake).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    balanced_accuracy_score,
-    f1_score,
-    precision_recall_curve,
-    precision_score,
-    recall_score,
-    roc_curve,
-)
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics import precision_recall_curve, roc_curve
 
+from deepfake import intervals
 from deepfake.base.params import Params
-from deepfake.statistics import auc, auc_interval
+from deepfake.baselines import BASELINES
+from deepfake.intervals import by_chance, described, difference
+from deepfake.statistics import COUNTS, Sample
 
-METADATA = ("bitrate", "duration", "fps", "width", "height", "frames")  # what a file says without being looked at
-BASELINES = {"metadata": METADATA, "frame_difference": ("difference",), "sharpness": ("sharpness",)}
+CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
+CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
+Metrics = dict[str, Any]
 
 
 class EvaluateParams(Params):
@@ -36,87 +28,97 @@ class EvaluateParams(Params):
 
     seed: int = Field(ge=0)  # of the shuffled frames, and of the resamples
     resamples: int = Field(ge=100)  # of the people, for the intervals
+    shuffles: int = Field(ge=1)  # of the frames of each sequence
+    prevalence: float = Field(gt=0, lt=1)  # of fakes, where the detector is to be used
 
 
-def metrics(predictions: pd.DataFrame, p: EvaluateParams) -> dict[str, Any]:
-    """The metrics of videos and of sequences, coverage, baselines, and what the order of the frames is worth.
+def metrics(predictions: pd.DataFrame, tracks: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """Every figure, with its interval; what is undefined, such as the AUC of one class, is None with its reason.
 
-    What is undefined, such as the AUC of one class, is None.
+    `tracks` and `sequences` have a score and a verdict of their own, and are of videos in `predictions`.
     """
-    videos = predictions.drop_duplicates("video_id")
-    scored = videos[videos["score"].notna()]
-    sequences = predictions[predictions["logit"].notna()]
-    auc_shuffled = auc(scored["label"], scored["shuffled"])
-    video = of_videos(scored)
-    video["auc_interval"] = interval(scored, p)
-    members = {name: auc(scored["label"], scored[name]) for name in scored if name.startswith("member_")}
+    scored = predictions[predictions["score"].notna()]
+    about = predictions.set_index("video_id")[["label", "group"]]
+    video = of_rows(scored, p)
+    calibration = {
+        key: video.pop(key) for name in CALIBRATION for key in (name, f"{name}_low", f"{name}_high") if key in video
+    }
+    calibration["ece_by_chance"] = by_chance(scored["score"].to_numpy(float), p.seed)
     return {
         "video": video,
-        **({"members": {"auc": of_members(members)}} if members else {}),
-        "sequence": {
-            "count": len(sequences),
-            "auc": auc(sequences["label"], sequences["logit"]),
-            "ap": average_precision(sequences["label"], sequences["logit"]),
-        },
-        "baselines": {name: {"auc": auc(scored["label"], scored[name])} for name in BASELINES},
-        "order": {
-            "auc_shuffled": auc_shuffled,
-            "drop": None if video["auc"] is None or auc_shuffled is None else video["auc"] - auc_shuffled,
-        },
-        "coverage": coverage(videos),
+        "calibration": calibration,
+        "track": of_rows(tracks.join(about, on="video_id"), p),
+        "sequence": of_rows(sequences.join(about, on="video_id"), p),
+        **members(scored, p),
+        **against_baselines(scored, p),
+        "order": order(scored, sequences, p),
+        "coverage": coverage(predictions),
     }
 
 
-def of_videos(scored: pd.DataFrame) -> dict[str, Any]:
-    """The metrics of scored videos; those of decisions are at the threshold that was frozen into the detector."""
-    label, score, said = scored["label"].to_numpy(int), scored["score"], (scored["verdict"] == "fake").to_numpy(int)
-    tn, fp, fn, tp = (int(((label == actual) & (said == called)).sum()) for actual in (0, 1) for called in (0, 1))
-    both = len(set(label)) == 2
-    return {
-        "count": len(scored),
-        "auc": auc(scored["label"], score),
-        "ap": average_precision(scored["label"], score),
-        "eer": equal_error_rate(label, score.to_numpy()) if both else None,
-        "accuracy": float(accuracy_score(label, said)) if len(scored) else None,
-        "balanced_accuracy": float(balanced_accuracy_score(label, said)) if both else None,
-        "precision": float(precision_score(label, said)) if tp + fp else None,
-        "recall": float(recall_score(label, said)) if tp + fn else None,
-        "f1": float(f1_score(label, said)) if tp + fp + fn else None,
-        "false_positive_rate": fp / (fp + tn) if fp + tn else None,
-        "false_negative_rate": fn / (fn + tp) if fn + tp else None,
-        "confusion": {"real_as_real": tn, "real_as_fake": fp, "fake_as_real": fn, "fake_as_fake": tp},
-    }
+def of_rows(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """Every figure of scored rows, decisions at the threshold that was frozen into the detector."""
+    sample = Sample.of(scored)
+    counts = {"count": len(scored), "reals": int((sample.label == 0).sum()), "fakes": int((sample.label == 1).sum())}
+    figures = described(sample, p.resamples, p.seed, p.prevalence)
+    return counts | {"groups": sample.groups} | figures | {"confusion": confusion(sample)}
 
 
-def interval(scored: pd.DataFrame, p: EvaluateParams) -> dict[str, float] | None:
-    """The 95 % interval of the AUC over resampled people; None where a class is of fewer than two."""
-    ends = auc_interval(scored["label"], scored["score"], scored["group"], seed=p.seed, resamples=p.resamples)
-    return {"low": ends[0], "high": ends[1]} if ends else None
+def confusion(sample: Sample) -> dict[str, int]:
+    """How many reals and fakes were called what."""
+    pairs = zip(CONFUSION.values(), (0, 0, 1, 1), (False, True, False, True), strict=True)
+    return {name: int(((sample.label == label) & (sample.called == called)).sum()) for name, label, called in pairs}
 
 
-def of_members(aucs: dict[str, float | None]) -> dict[str, float | None]:
-    """The AUC of each of an ensemble's members, their mean and their standard deviation."""
-    known = [value for value in aucs.values() if value is not None]
-    return aucs | ({"mean": float(np.mean(known)), "deviation": float(np.std(known, ddof=1))} if known else {})
+def auc(scored: pd.DataFrame, p: EvaluateParams, column: str = "score") -> Metrics:
+    """The AUC of a column of scores, with its interval."""
+    return intervals.auc(Sample.of(scored[scored[column].notna()], column), p.resamples, p.seed)
 
 
-def average_precision(label: "pd.Series[int]", score: "pd.Series[float]") -> float | None:
-    """Area under the precision-recall curve as the mean of precisions; None where a class is missing."""
-    return float(average_precision_score(label, score)) if label.nunique() == 2 else None
+def members(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """The AUC of each of an ensemble's members, their mean and their standard deviation; nothing for a single one."""
+    names = [name for name in scored if name.startswith("member_")]
+    aucs = {name: auc(scored, p, name)["auc"] for name in names}
+    if known := [value for value in aucs.values() if value is not None]:
+        aucs |= {"mean": float(np.mean(known)), "deviation": float(np.std(known, ddof=1))}
+    return {"members": {"auc": aucs}} if names else {}
 
 
-def equal_error_rate(label: np.ndarray, score: np.ndarray) -> float:
-    """The error rate where false positives and false negatives are equally frequent, on the ROC curve's segments."""
-    false, true, _ = roc_curve(label, score, drop_intermediate=False)
-    gap = false - (1 - true)  # rises from -1 to 1
-    right = int(np.argmax(gap >= 0))
-    if right == 0:
-        return float(false[0])
-    share = -gap[right - 1] / (gap[right] - gap[right - 1])
-    return float(false[right - 1] + share * (false[right] - false[right - 1]))
+def against_baselines(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """The AUC of each baseline, and what the detector adds to the best of them on this very test."""
+    found: Metrics = {name: auc(scored, p, name) for name in BASELINES}
+    known = {name: one["auc"] for name, one in found.items() if one["auc"] is not None}
+    best: Metrics = dict.fromkeys(("name", "auc", "gain", "gain_low", "gain_high"))
+    if known:
+        name = max(known, key=lambda one: known[one])
+        best |= {"name": name, "auc": known[name]} | gain(scored, [name], ["score"], "gain", p)
+    return {"baselines": found, "best_baseline": best}
 
 
-def coverage(videos: pd.DataFrame) -> dict[str, Any]:
+def gain(scored: pd.DataFrame, first: Sequence[str], second: Sequence[str], name: str, p: EvaluateParams) -> Metrics:
+    """How much higher the mean AUC is of the second columns than of the first, by a paired bootstrap over groups."""
+    one, other = ([Sample.of(scored, column) for column in columns] for columns in (first, second))
+    gap = difference(one, other, "auc", p.resamples, p.seed)
+    return {name: gap.value, f"{name}_low": gap.low, f"{name}_high": gap.high}
+
+
+def order(scored: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """What the order of the frames is worth: the AUC lost, and how far the logits move, where it is disturbed.
+
+    No loss: what looks at time is decoration.
+    """
+    shuffles = [f"shuffled_{i}" for i in range(p.shuffles)]
+    columns = {"shuffled": shuffles, "reversed": ["reversed"], "repeated": ["repeated"]}
+    found: Metrics = {}
+    for name, some in columns.items():
+        aucs = [auc(scored, p, column)["auc"] for column in some]
+        mean = None if None in aucs else float(np.mean(aucs))
+        moved = float(sequences[f"moved_{name}"].mean()) if len(sequences) else None
+        found[name] = {"auc": mean, **gain(scored, some, ["score"], "drop", p), "logit_change": moved}
+    return found
+
+
+def coverage(videos: pd.DataFrame) -> Metrics:
     """How many videos of each class were expected, and how many could be scored; the rest by reason."""
     missing = videos[videos["score"].isna()]
     return {
@@ -132,52 +134,13 @@ def _share(videos: pd.DataFrame) -> float | None:
     return float(videos["score"].notna().mean()) if len(videos) else None
 
 
-def baseline_features(videos: pd.DataFrame, kept: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """For each usable video: label, group, split and the numbers that the baselines look at."""
-    good = kept[kept["reason"] == ""].groupby("video_id")[["difference", "sharpness"]].mean()
-    known = videos.set_index("video_id")[list(METADATA)].join(good, how="inner").fillna(0.0)
-    return splits.set_index("video_id")[["label", "group", "split"]].join(known, how="inner")
-
-
-def baseline_scores(features: pd.DataFrame) -> pd.DataFrame:
-    """P(fake) of every video by each baseline: a logistic regression of its few numbers, fitted on train.
-
-    NaN where train is of one class: reals alone teach a detector by their blends, and a baseline nothing.
-    """
-    train = features[features["split"] == "train"]
-    if train["label"].nunique() < 2:
-        return pd.DataFrame(np.nan, features.index, list(BASELINES))
-    columns = {}
-    for name, numbers in BASELINES.items():
-        model = _regression().fit(train[list(numbers)], train["label"])
-        columns[name] = model.predict_proba(features[list(numbers)])[:, 1]
-    return pd.DataFrame(columns, index=features.index)
-
-
-def metadata_auc(features: pd.DataFrame) -> float | None:
-    """How well file metadata alone tell fakes in the whole dataset: far above .5, the dataset leaks.
-
-    AUC of a logistic regression, each fifth of the groups scored by one fitted on the others.
-    """
-    if features["label"].nunique() < 2 or min(features.groupby("label")["group"].nunique()) < 5:
-        return None
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
-    numbers, label = features[list(METADATA)], features["label"]
-    scores = cross_val_predict(
-        _regression(), numbers, label, groups=features["group"], cv=folds, method="predict_proba"
-    )[:, 1]
-    return auc(label, pd.Series(scores))
-
-
-def _regression() -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression())
-
-
 def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The tables behind the plots, of scored videos: roc, pr, confusion and scores."""
-    scored = predictions.drop_duplicates("video_id").dropna(subset="score")
+    """The tables behind the plots, of scored videos, by name: roc, pr, confusion and scores."""
+    scored = predictions[predictions["score"].notna()]
     names = scored["label"].map({0: "real", 1: "fake"})
     tables = {
+        "roc": pd.DataFrame(columns=["false_positive_rate", "true_positive_rate"]),  # one class has no curve
+        "pr": pd.DataFrame(columns=["recall", "precision"]),
         "confusion": pd.DataFrame({"actual": names, "predicted": scored["verdict"]}),
         "scores": pd.DataFrame({"video_id": scored["video_id"], "label": names, "score": scored["score"]}),
     }
@@ -186,7 +149,31 @@ def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
         precision, recall, _ = precision_recall_curve(scored["label"], scored["score"])
         tables["roc"] = pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true})
         tables["pr"] = pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})
-    else:  # one class has no curve
-        tables["roc"] = pd.DataFrame(columns=["false_positive_rate", "true_positive_rate"])
-        tables["pr"] = pd.DataFrame(columns=["recall", "precision"])
     return tables
+
+
+def spoken(figures: Metrics) -> list[str]:
+    """The figures that decide, a line each, for a person."""
+    video, best, order = figures["video"], figures["best_baseline"], figures["order"]
+    lines = [f"{'detector':<26}AUC {within(video, 'auc')} on {video['count']} test videos"]
+    lines += [
+        f"{name.replace('_', ' '):<26}AUC {shown(value)}"
+        for name, value in figures.get("members", {}).get("auc", {}).items()
+    ]
+    lines += [f"{name.replace('_', ' '):<26}AUC {within(one, 'auc')}" for name, one in figures["baselines"].items()]
+    if best["name"]:
+        lines.append(f"{'above the best of these':<26}{within(best, 'gain')}")
+    return lines + [
+        f"{name + ' frames':<26}AUC {shown(one['auc'])}, drop {within(one, 'drop')}" for name, one in order.items()
+    ]
+
+
+def within(figures: Metrics, name: str) -> str:
+    """A figure and its interval, for a person."""
+    low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+    return shown(figures[name]) + (f" [{shown(low)}, {shown(high)}]" if low is not None else "")
+
+
+def shown(figure: float | None) -> str:
+    """A figure for a person."""
+    return "undefined" if figure is None else f"{figure:.3f}"

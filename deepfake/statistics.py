@@ -1,36 +1,183 @@
-"""statistics: figures of scores, and how far chance alone moves them."""
+"""statistics: every figure of labels and scores, for many weightings of the people at once.
 
+Each figure is computed for many weightings of the groups at once: all ones give the figure itself, the draws of a
+bootstrap its resamples. People are drawn, not videos: those of one person stand and fall together.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+import pandas as pd
+from scipy.optimize import isotonic_regression
+from scipy.special import xlogy
+from scipy.stats import rankdata
 
-Values = Any  # a column of numbers: an array, or a Series
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
+Figures = dict[str, Floats]
+
+BINS = 10  # of equal mass, of the calibration error
+ROWS = 1 << 16  # weights held at once: the memory of a bootstrap is bounded by it
+RATES = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
+COUNTS = ("tn", "fp", "fn", "tp")
 
 
-def auc(label: Values, score: Values) -> float | None:
-    """Area under the ROC curve; None where a class is missing, or a score."""
-    label, score = np.asarray(label), np.asarray(score, float)
-    return float(roc_auc_score(label, score)) if len(set(label)) == 2 and np.isfinite(score).all() else None
+@dataclass(frozen=True)
+class Sample:
+    """What was scored: videos, tracks or sequences."""
+
+    label: Integers  # (N,) 0 real, 1 fake
+    score: Floats  # (N,) P(fake)
+    called: Booleans  # (N,) whether the verdict was fake
+    group: Integers  # (N,) who is shown, 0 to groups - 1
+    groups: int
+
+    def __post_init__(self) -> None:
+        if len({len(self.label), len(self.score), len(self.called), len(self.group)}) > 1:
+            raise ValueError("label, score, called and group differ in length")
+        if np.isnan(self.score).any():
+            raise ValueError("a score is missing")
+
+    @classmethod
+    def rows(cls, label: Any, score: Any, group: Any, called: Any = None) -> "Sample":
+        """Columns of numbers, and names of groups; called fake from .5 on, where it is not said."""
+        names, number = np.unique(np.asarray(group).astype(str), return_inverse=True)
+        score = np.asarray(score, float)
+        called = score >= 0.5 if called is None else np.asarray(called, bool)
+        return cls(np.asarray(label, int), score, called, number, len(names))
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, score: str = "score") -> "Sample":
+        """The rows of a table of label, verdict, group and a column of scores."""
+        return cls.rows(table["label"], table[score], table["group"], table["verdict"] == "fake")
+
+    def smallest(self) -> int:
+        """The number of groups of the class that has fewer."""
+        return min(len(np.unique(self.group[self.label == label])) for label in (0, 1))
 
 
-def auc_interval(
-    label: Values, score: Values, group: Values, *, seed: int, resamples: int
-) -> tuple[float, float] | None:
-    """The 95 % interval of the AUC by percentiles over resampled groups; None where a class is of fewer than two.
+def figures(sample: Sample, times: Floats | None = None, prevalence: float = 0.5) -> Figures:
+    """Every figure for each of R weightings of the groups, (R, groups): (R,) each; NaN where it is undefined.
 
-    People are drawn, not videos: those of one person stand and fall together.
-    Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993; the AUC as a share of ordered pairs.
+    `prevalence` is the share of fakes that `precision_at_prevalence` supposes.
     """
-    label, score = np.asarray(label), np.asarray(score, float)
-    names, group = np.unique(np.asarray(group), return_inverse=True)
-    if min(len(set(group[label == value])) for value in (0, 1)) < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)  # (R, groups)
-    real, fake = (times[:, group[label == value]].astype(float) for value in (0, 1))  # (R, videos): how often each
-    gap = score[label == 1][:, None] - score[label == 0]  # (fakes, reals)
-    ordered = ((fake @ (np.sign(gap) / 2 + 0.5)) * real).sum(1)
-    pairs = fake.sum(1) * real.sum(1)
-    low, high = np.percentile(ordered[pairs > 0] / pairs[pairs > 0], (2.5, 97.5))
-    return float(low), float(high)
+    if times is None:
+        times = np.ones((1, sample.groups))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums = _sums(sample, times)
+        return ranks(sample, times) | _decisions(sums, prevalence) | _probabilities(sums)
+
+
+def _sums(sample: Sample, times: Floats) -> Figures:
+    """What is a sum over rows, and so a weighted sum over groups; the bins of calibration are those of all rows."""
+    label, score = sample.label, sample.score
+    right = np.clip(np.where(label == 1, score, 1 - score), np.finfo(float).eps, 1)
+    bins = (rankdata(score, "average") - 0.5) * BINS // max(len(score), 1)  # equal scores share one
+    columns = {
+        name: (label == actual) & (sample.called == called)
+        for name, actual, called in zip(COUNTS, (0, 0, 1, 1), (False, True, False, True), strict=True)
+    }
+    columns |= {f"loss_{value}": -np.log(right) * (label == value) for value in (0, 1)}
+    columns |= {"square": (score - label) ** 2}
+    columns |= {f"bin_{i}": (bins == i) * (score - label) for i in range(BINS)}
+    totals = {name: np.bincount(sample.group, column, sample.groups) for name, column in columns.items()}
+    return {name: times @ total for name, total in totals.items()}
+
+
+def _decisions(s: Figures, prevalence: float) -> Figures:
+    """The figures of the verdicts, from how often reals and fakes are called real and fake."""
+    tn, fp, fn, tp = (s[name] for name in COUNTS)
+    recall, alarms = tp / (tp + fn), fp / (fp + tn)
+    marginals = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return {
+        "accuracy": (tp + tn) / (tp + tn + fp + fn),
+        "balanced_accuracy": (recall + 1 - alarms) / 2,
+        "precision": tp / (tp + fp),
+        "recall": recall,
+        "f1": 2 * tp / (2 * tp + fp + fn),
+        "mcc": (tp * tn - fp * fn) / marginals,
+        "false_positive_rate": alarms,
+        "false_negative_rate": 1 - recall,
+        "precision_at_prevalence": prevalence * recall / (prevalence * recall + (1 - prevalence) * alarms),
+    }
+
+
+def _probabilities(s: Figures) -> Figures:
+    """The figures of P(fake) as a probability; Cllr is that of its odds, which at equal priors are the ratio.
+
+    Source: Bruemmer and du Preez, "Application-independent evaluation of speaker detection", 2006 (Cllr);
+    Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015 (ECE).
+    """
+    reals, fakes = s["tn"] + s["fp"], s["fn"] + s["tp"]
+    gaps = np.sum([np.abs(s[f"bin_{i}"]) for i in range(BINS)], axis=0)
+    return {
+        "log_loss": (s["loss_0"] + s["loss_1"]) / (reals + fakes),
+        "brier": s["square"] / (reals + fakes),
+        "ece": gaps / (reals + fakes),
+        "cllr": (s["loss_0"] / reals + s["loss_1"] / fakes) / (2 * np.log(2)),
+    }
+
+
+def ranks(sample: Sample, times: Floats) -> Figures:
+    """The figures of the order of the scores alone: of the ROC curve of each weighting, equal scores as one step."""
+    order = np.argsort(-sample.score, kind="stable")
+    label, group = sample.label[order], sample.group[order]
+    last = np.flatnonzero(np.diff(sample.score[order], append=-np.inf))  # of each run of equal scores
+    parts = []
+    for some in np.array_split(times, max(1, -(-len(times) * len(order) // ROWS))):
+        weight = some[:, group]
+        fake = np.cumsum(weight * label, axis=1)[:, last]  # (R, steps): called fake from this score on
+        real = np.cumsum(weight, axis=1)[:, last] - fake
+        parts.append(_of_steps(fake, real))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _of_steps(fake: Floats, real: Floats) -> Figures:
+    """The figures of ROC curves, (R, steps): the weight of fakes and of reals from each score on."""
+    if not fake.shape[1]:
+        return {name: np.full(len(fake), np.nan) for name in ("auc", "ap", "eer", *RATES)}
+    both = (fake[:, -1:] > 0) & (real[:, -1:] > 0)
+    fakes, reals = np.where(both, fake[:, -1:], np.nan), np.where(both, real[:, -1:], np.nan)
+    gained = np.diff(fake, prepend=0, axis=1)
+    precision = fake / np.maximum(fake + real, 1)
+    ordered = (fake - gained / 2) * np.diff(real, prepend=0, axis=1)
+    true, false = fake / fakes, real / reals
+    within = {name: (false <= rate).sum(1) for name, rate in RATES.items()}  # steps
+    return {
+        "auc": ordered.sum(1) / (fakes * reals)[:, 0],
+        "ap": (gained * precision).sum(1) / fakes[:, 0],
+        "eer": _equal_error_rate(true, false),
+        **{name: np.where(steps > 0, _at(true, steps - 1), 0 * fakes[:, 0]) for name, steps in within.items()},
+    }
+
+
+def _at(curve: Floats, step: Integers) -> Floats:
+    """The value of each curve, (R, steps), at its step (R,)."""
+    return np.take_along_axis(curve, np.maximum(step, 0)[:, None], 1)[:, 0]
+
+
+def _equal_error_rate(true: Floats, false: Floats) -> Floats:
+    """Where false positives are as frequent as false negatives, on the straight pieces of each ROC curve (R, steps)."""
+    gap = false - (1 - true)  # rises from -1 to 1
+    right = np.argmax(gap >= 0, axis=1)
+    first = right == 0  # its piece begins at the origin
+    gap_low, low = np.where(first, -1, _at(gap, right - 1)), np.where(first, 0, _at(false, right - 1))
+    share = -gap_low / (_at(gap, right) - gap_low)
+    return np.asarray(low + share * (_at(false, right) - low))
+
+
+def min_cllr(sample: Sample) -> float:
+    """Cllr after the best monotone calibration, fitted on the test itself: what is left is discrimination alone.
+
+    Source: Bruemmer and du Preez, 2006, by isotonic regression of equally weighted classes.
+    """
+    fakes = sample.label.mean() if len(sample.label) else 0.0
+    if fakes in (0, 1):
+        return float("nan")
+    weight = np.where(sample.label == 1, 1 / fakes, 1 / (1 - fakes))
+    levels, place = np.unique(sample.score, return_inverse=True)
+    both, fake = (np.bincount(place, w, len(levels)) for w in (weight, weight * sample.label))
+    p = isotonic_regression(fake / both, weights=both).x
+    return float(-(xlogy(fake, p) + xlogy(both - fake, 1 - p)).sum() / weight.sum() / np.log(2))

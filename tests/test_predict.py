@@ -15,13 +15,14 @@ import torch
 import yaml
 
 from deepfake import video
-from deepfake.base import tables
+from deepfake.base import params, tables
+from deepfake.evaluate import EvaluateParams
 from deepfake.inference import Detector, Member, architecture, load
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepared
 from deepfake.scores import Scoring
 from deepfake.videos import read
-from stages.evaluate import predict as scores_of_stages
+from stages.evaluate import predict as evaluated
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
 SECTIONS = {
@@ -114,32 +115,37 @@ def detector(tracks: str = "max", **train) -> Detector:
 def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
     whole = detector(tracks=tracks, head=head)
     clips, faces = tables.read(inside / "data/clips.parquet"), inside / "data/faces"
-    logits = scores_of_stages(whole, clips, faces, seed=0)["logit"]
+    kept, p = tables.read(inside / "data/kept.parquet"), params.load("evaluate", EvaluateParams)
+    logits = evaluated(whole, clips, kept, faces, p)[1]["logit"]
     with torch.no_grad():  # so that it has an opinion
         last = whole.members[0].network.logit
         last.bias.sub_(logits.mean()).div_(logits.std())
         last.weight.div_(logits.std())
-    rows = scores_of_stages(whole, clips, faces, seed=0)
-    expected = rows.groupby("video_id")["score"].first()
+    rows = evaluated(whole, clips, kept, faces, p)[0].set_index("video_id")
+    expected = rows["score"]
     assert sorted(expected.index) == sorted(SCORED)
     assert np.diff(np.sort(expected)).min() > 1e-3  # no two alike: else equal scores would say nothing
     found = {name: predict(Path("videos", name), whole) for name in SCORED}
     assert {name: one.score for name, one in found.items()} == pytest.approx(expected.to_dict(), abs=1e-5)
-    said = rows.groupby("video_id")["verdict"].first()
-    assert {name: one.verdict for name, one in found.items()} == said.to_dict()
+    assert {name: one.verdict for name, one in found.items()} == rows["verdict"].to_dict()
 
 
 def test_evaluate_writes_what_predict_says(inside, saved_detector):
     whole = detector()
     saved_detector(inside / "models/detector", [(whole.members[0].network, whole.members[0].settings)], whole.params)
     import_module("stages.evaluate").run()
-    written = read(inside / "reports/predictions.csv").drop_duplicates("video_id").set_index("video_id")
+    written = read(inside / "reports/predictions.csv").set_index("video_id")
+    parts = read(inside / "reports/sequences.csv")
     assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
+    assert sorted(set(parts["video_id"])) == sorted(SCORED)
     for name, row in written.iterrows():
         said = predict(Path("videos", name), load(inside / "models/detector"))
         assert said.status == row["status"]
         assert said.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
         assert said.verdict == (row["verdict"] if name in SCORED else None)
+        own = parts[parts["video_id"] == name].groupby("track")
+        spans = list(zip(own.groups, own["first"].min(), own["last"].max(), strict=True))
+        assert spans == [(t.track, t.start, t.end) for t in said.tracks]
     metrics = json.loads((inside / "reports/metrics.json").read_text())
     assert metrics["coverage"]["missing"] == {"decode_error": 1, "no_face": 1}
     assert metrics["video"]["count"] == len(SCORED)

@@ -1,0 +1,184 @@
+"""intervals: how far a figure may be off, and whether two detectors differ by more than noise.
+
+People are drawn, not videos: those of one person stand and fall together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import norm, rankdata
+from scipy.stats import t as student
+
+from deepfake.statistics import BINS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
+
+CONFIDENCE = 0.95
+FEWEST = 2  # groups of a class, to speak of an interval
+RANKS = ("auc", "ap", "eer", *RATES)
+UNBOUNDED = ("log_loss", "cllr")  # from 0 to any height; the rest are shares, but for the MCC
+BIASED = ("ece", "min_cllr")  # they flatter or blame by the size of the test: no interval would hold the truth
+ALARMS = 5  # false ones, at least, on which the interval of a rate at few of them stands
+
+
+def draws(groups: int, resamples: int, seed: int) -> Floats:
+    """How often each group is drawn in each resample: (R, groups).
+
+    Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(groups, np.full(groups, 1 / groups), resamples).astype(float)
+
+
+def described(sample: Sample, resamples: int, seed: int, prevalence: float = 0.5) -> dict[str, Any]:
+    """Every figure with its 95 % interval, as `name`, `name_low` and `name_high`; None where undefined.
+
+    `undefined` says of each None why it is so.
+    """
+    values = {name: float(value[0]) for name, value in figures(sample, prevalence=prevalence).items()}
+    values |= {"min_cllr": min_cllr(sample)}
+    enough = sample.smallest() >= FEWEST
+    resampled = figures(sample, draws(sample.groups, resamples, seed), prevalence) if enough else {}
+    found: dict[str, Any] = {}
+    undefined: dict[str, str] = {} if enough else {"intervals": f"a class of fewer than {FEWEST} groups"}
+    for name, value in values.items():
+        if reason := why_undefined(sample, name, value):
+            undefined[name] = reason
+        found[name] = None if reason else value
+        if name not in BIASED:
+            known = enough and not reason
+            if known and name in RATES and (few := int((sample.label == 0).sum()) * RATES[name]) < ALARMS:
+                undefined[f"{name}_low"] = f"it stands on {few:.0f} false alarms: {ALARMS} are needed for an interval"
+                known = False
+            low, high = interval(name, value, resampled[name], sample) if known else (None, None)
+            found |= {f"{name}_low": low, f"{name}_high": high}
+    return found | {"undefined": undefined}
+
+
+def auc(sample: Sample, resamples: int, seed: int) -> dict[str, float | None]:
+    """The AUC and its 95 % interval alone: `auc`, `auc_low`, `auc_high`; None where undefined."""
+    found = dict.fromkeys(("auc", "auc_low", "auc_high"))
+    value, *resampled = _of_people(sample, "auc", resamples, seed).tolist()
+    if not np.isnan(value):
+        found["auc"] = value
+        if resampled:
+            found["auc_low"], found["auc_high"] = interval("auc", value, np.array(resampled), sample)
+    return found
+
+
+def _of_people(sample: Sample, name: str, resamples: int, seed: int) -> Floats:
+    """A figure, and the same of resampled people where there are enough of them: (1 + R,) or (1,)."""
+    times = np.ones((1, sample.groups))
+    if sample.smallest() >= FEWEST:
+        times = np.vstack([times, draws(sample.groups, resamples, seed)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (ranks(sample, times) if name in RANKS else figures(sample, times))[name]
+
+
+def why_undefined(sample: Sample, name: str, value: float) -> str:
+    """Why a figure of this sample says nothing; "" where it does."""
+    reals, fakes = (int((sample.label == label).sum()) for label in (0, 1))
+    if not reals + fakes:
+        return "nothing was scored"
+    if name in RATES and reals * RATES[name] < 1:
+        return f"{reals} reals: fewer than {round(1 / RATES[name])} cannot show such a rate of false positives"
+    if not np.isnan(value):
+        return ""
+    if not reals or not fakes:
+        return f"no {'real' if fakes else 'fake'} was scored"
+    return "the verdict is the same for all"
+
+
+def interval(name: str, value: float, resampled: Floats, sample: Sample) -> tuple[float, float]:
+    """The 95 % interval of a figure: Student's t over groups, on a scale without ends, from the bootstrap's deviation.
+
+    Percentiles hold the truth too rarely with few groups (benchmarks/coverage.py). At the end of its scale, where
+    resamples do not differ, it is that of as many equal outcomes as there are groups in the smaller class.
+    Source: Clopper and Pearson, Biometrika 1934 (the end); Efron and Tibshirani, 1993, 12.5 and 12.6 (the rest).
+    """
+    groups, reach = sample.smallest(), _reach(resampled, sample)
+    if name == "mcc":
+        if abs(value) == 1:
+            return float(min(value, 2 * _end(groups) - 1)), float(max(value, 1 - 2 * _end(groups)))
+        middle, step = np.arctanh(value), reach / (1 - value**2)
+        return float(np.tanh(middle - step)), float(np.tanh(middle + step))
+    if name in UNBOUNDED:
+        return (float(value * np.exp(-reach / value)), float(value * np.exp(reach / value))) if value else (0.0, reach)
+    if value in (0, 1):
+        return (_end(groups), 1.0) if value else (0.0, 1 - _end(groups))
+    middle, step = logit(value), reach / (value * (1 - value))
+    return float(expit(middle - step)), float(expit(middle + step))
+
+
+def _end(groups: int) -> float:
+    """The lowest share that `groups` equal outcomes leave possible."""
+    return float(((1 - CONFIDENCE) / 2) ** (1 / groups))
+
+
+def by_chance(score: Floats, seed: int, rounds: int = 200) -> float | None:
+    """The calibration error to be expected of a perfectly calibrated detector that says these scores."""
+    if not len(score):
+        return None
+    rng = np.random.default_rng(seed)
+    bins = (rankdata(score) - 0.5) * BINS // len(score)
+    inside = np.stack([bins == i for i in range(BINS)]).astype(float)
+    gaps = [np.abs(inside @ (score - (rng.random(len(score)) < score))).sum() for _ in range(rounds)]
+    return float(np.mean(gaps) / len(score))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a figure of two detectors on the same videos: the second's minus the first's. None where undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the 95 % interval leaves out 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, resamples: int, seed: int) -> Difference:
+    """How much higher a figure is of the second than of the first, each the mean of its samples.
+
+    All samples are the same rows, scored otherwise, and each resample draws the same people for all of them. Without
+    an interval where a class is of too few groups.
+    """
+    means = [np.mean([_of_people(one, name, resamples, seed) for one in some], axis=0) for some in (first, second)]
+    value, *resampled = (means[1] - means[0]).tolist()
+    if np.isnan(value) or not resampled:
+        return Difference(None if np.isnan(value) else value)
+    reach = _reach(np.array(resampled), first[0])
+    return Difference(value, value - reach, value + reach)
+
+
+def _reach(resampled: Floats, sample: Sample) -> float:
+    """Half of the width of a 95 % interval: the deviation over resamples, times Student's t for so few groups."""
+    known = resampled[~np.isnan(resampled)]
+    deviation = np.std(known, ddof=1) * np.sqrt(sample.groups / (sample.groups - 1))  # a bootstrap's is too small
+    return float(student.ppf((1 + CONFIDENCE) / 2, sample.smallest() - 1) * deviation)
+
+
+def delong(label: Integers, first: Floats, second: Floats) -> tuple[float, float]:
+    """The AUC of the second minus that of the first, and the two-sided p of no difference.
+
+    It takes each video for a person of its own. Source: DeLong et al., Biometrics 1988; midranks: Sun and Xu, 2014.
+    """
+    fakes, reals = (np.stack(some) for some in zip(*(_placements(label, s) for s in (first, second)), strict=True))
+    gap = float(fakes[1].mean() - fakes[0].mean())
+    covariance = np.cov(fakes) / fakes.shape[1] + np.cov(reals) / reals.shape[1]
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    if variance <= 0:
+        return gap, float(gap == 0)
+    return gap, float(2 * norm.sf(abs(gap) / np.sqrt(variance)))
+
+
+def _placements(label: Integers, score: Floats) -> tuple[Floats, Floats]:
+    """For each fake the share of reals below it, and for each real the share of fakes above it; a tie is a half."""
+    fake, real = score[label == 1], score[label == 0]
+    ranks = rankdata(np.r_[fake, real])
+    above = (ranks[: len(fake)] - rankdata(fake)) / len(real)
+    return above, 1 - (ranks[len(fake) :] - rankdata(real)) / len(fake)

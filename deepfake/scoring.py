@@ -1,0 +1,89 @@
+"""scoring: what a detector says of a video's tracks, in every order of the frames; one track in memory at a time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deepfake import clips
+from deepfake.base.tables import DIGITS
+from deepfake.orders import Order, as_filmed
+from deepfake.scores import TrackScore
+from deepfake.video import Images
+
+if TYPE_CHECKING:
+    from deepfake.inference import Detector
+
+Tracks = dict[int, TrackScore]
+AS_FILMED: dict[str, Order] = {"logit": as_filmed}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of a video, or of a part of it."""
+
+    score: float  # P(fake), rounded as it is written
+    verdict: str  # "fake" or "real": the frozen threshold, on the score that is shown
+
+
+def judged(detector: "Detector", tracks: Iterable[TrackScore]) -> Judgement:
+    """What its tracks say of a video; some of them, or a part of one, as if there were no more."""
+    score = round(detector.score(list(tracks)), DIGITS)
+    return Judgement(score, detector.verdict(score))
+
+
+def scores(
+    detector: "Detector", tracks: Iterable[tuple[int, Images]], orders: Mapping[str, Order] = AS_FILMED
+) -> dict[str, Tracks]:
+    """The scores of a video's tracks for each order of the frames, by its name.
+
+    A track is (T, S, S, 3) uint8 RGB; it is let go before the next one is asked for.
+    """
+    found: dict[str, Tracks] = {name: {} for name in orders}
+    for track, images in tracks:
+        for name, order in orders.items():
+            found[name][track] = detector.track(images, order)
+    return found
+
+
+def sequences(
+    detector: "Detector", found: Mapping[str, Tracks], times: Mapping[int, Sequence[float]]
+) -> list[dict[str, object]]:
+    """A row for each sequence of a video: track, sequence, first and last (s), logit, score and verdict of its own.
+
+    `moved_<order>` is how far another order of the frames moves the logit: the mean of those of one kind, such as
+    shuffled_0 and shuffled_1. `times` are those of a track's faces.
+    """
+    rows: list[dict[str, object]] = []
+    for track, own in found["logit"].items():
+        for number, (logit, when) in enumerate(zip(own.logits, spans(detector, times[track], own), strict=True)):
+            alone = judged(detector, [TrackScore((logit,), own.faces)])
+            moved: dict[str, list[float]] = {}
+            for name in found.keys() - {"logit"}:
+                moved.setdefault(f"moved_{name.split('_')[0]}", []).append(
+                    abs(found[name][track].logits[number] - logit)
+                )
+            rows.append(
+                {"track": track, "sequence": number, "first": when[0], "last": when[1]}
+                | {"logit": logit, "score": alone.score, "verdict": alone.verdict}
+                | {name: float(np.mean(some)) for name, some in sorted(moved.items())}
+            )
+    return rows
+
+
+def spans(detector: "Detector", times: Sequence[float], track: TrackScore) -> list[tuple[float, float]]:
+    """First and last time of each sequence of a track; of the track, where an ensemble has one logit for it."""
+    settings = detector.members[0].settings
+    parts = clips.sequences(len(times), int(settings["frames"]), settings["sampling"])
+    if len(parts) != len(track.logits):
+        parts = [list(range(len(times)))]
+    return [(times[part[0]], times[part[-1]]) for part in parts]
+
+
+def tracks(detector: "Detector", parts: pd.DataFrame) -> pd.DataFrame:
+    """A row for each track of a table of sequences: video_id, track, and its score and verdict."""
+    own = parts.groupby(["video_id", "track"], sort=False)["logit"].agg(list).reset_index()
+    said = [judged(detector, [TrackScore(tuple(some), 1)]) for some in own["logit"]]
+    return own[["video_id", "track"]].assign(score=[s.score for s in said], verdict=[s.verdict for s in said])

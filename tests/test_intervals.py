@@ -1,0 +1,216 @@
+"""intervals: they hold the truth as often as they say, and two detectors differ where they do."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
+from sklearn.metrics import roc_auc_score
+
+from deepfake.intervals import BIASED, Difference, by_chance, delong, described, difference, draws
+from deepfake.statistics import Sample, figures
+
+ROOT = Path(__file__).parents[1]
+
+
+def people(count: int, gap: float = 1.0, each: int = 1, seed: int = 0, score=None) -> Sample:
+    """For each person, `each` reals and fakes with P(fake) from normal scores, the fakes higher by `gap`."""
+    rng = np.random.default_rng(seed)
+    label = np.tile([0, 1], count * each)
+    p = norm.cdf(rng.normal(size=2 * count * each) + gap * (label - 0.5)) if score is None else np.array(score, float)
+    return Sample(label, p, p >= 0.5, np.repeat(np.arange(count), 2 * each), count)
+
+
+def test_each_resample_draws_as_many_groups_as_there_are():
+    times = draws(7, 200, seed=0)
+    assert times.shape == (200, 7)
+    assert (times.sum(1) == 7).all()
+    assert times.mean() == 1
+    np.testing.assert_array_equal(times, draws(7, 200, seed=0))
+    assert (times != draws(7, 200, seed=1)).any()
+
+
+def test_an_interval_is_students_t_over_groups_on_the_scale_of_odds():
+    one = people(12, each=2)
+    found = described(one, resamples=500, seed=3)
+    value, resampled = figures(one)["auc"][0], figures(one, draws(12, 500, 3))["auc"]
+    reach = student.ppf(0.975, 11) * resampled.std(ddof=1) * np.sqrt(12 / 11) / (value * (1 - value))
+    odds = np.log(value / (1 - value))
+    assert found["auc"] == value
+    assert found["auc_low"] == pytest.approx(1 / (1 + np.exp(reach - odds)))
+    assert found["auc_high"] == pytest.approx(1 / (1 + np.exp(-reach - odds)))
+
+
+def test_every_figure_has_an_interval_around_it_but_for_the_biased_ones():
+    found = described(people(60, each=2), resamples=200, seed=0)
+    names = {*figures(people(2)), "min_cllr"}
+    assert set(found) == names | {f"{n}_{end}" for n in names - set(BIASED) for end in ("low", "high")} | {"undefined"}
+    for name in names - set(BIASED) - {"tpr_at_fpr_1"}:
+        assert found[f"{name}_low"] < found[name] < found[f"{name}_high"], name
+    assert found["undefined"] == {"tpr_at_fpr_1_low": "it stands on 1 false alarms: 5 are needed for an interval"}
+
+
+@pytest.mark.parametrize("groups", [5, 20])
+def test_a_test_without_any_error_is_not_taken_for_certain(groups):
+    found = described(people(groups, score=[0.1, 0.9] * groups), resamples=200, seed=0)
+    lowest = 0.025 ** (1 / groups)  # Clopper and Pearson, of as many right ones as there are people
+    for name in ("auc", "ap", "accuracy", "recall", "precision"):
+        assert (found[name], found[f"{name}_low"], found[f"{name}_high"]) == (1, pytest.approx(lowest), 1), name
+    assert (found["false_positive_rate"], found["false_positive_rate_low"]) == (0, 0)
+    assert found["false_positive_rate_high"] == pytest.approx(1 - lowest)
+    assert (found["mcc"], found["mcc_low"]) == (1, pytest.approx(2 * lowest - 1))
+
+
+def test_videos_of_one_person_stand_and_fall_together():
+    few = people(10)
+    order = np.tile(np.arange(20), 5)  # five times the videos, not the people
+    many = Sample(few.label[order], few.score[order], few.called[order], few.group[order], 10)
+    one, other = (described(some, resamples=300, seed=0) for some in (few, many))
+    for name in ("auc_low", "auc_high", "accuracy_low", "brier_high", "cllr_low"):
+        assert one[name] == pytest.approx(other[name]), name
+
+
+def test_one_person_has_no_interval_and_it_says_so():
+    found = described(people(1, each=5), resamples=200, seed=0)
+    assert found["auc"] is not None
+    assert all(value is None for name, value in found.items() if name.endswith(("_low", "_high")))
+    assert found["undefined"]["intervals"] == "a class of fewer than 2 groups"
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "name", "reason"),
+    [
+        ([], [], "auc", "nothing was scored"),
+        ([], [], "accuracy", "nothing was scored"),
+        ([0, 0], [0.1, 0.9], "auc", "no fake was scored"),
+        ([1, 1], [0.1, 0.9], "false_positive_rate", "no real was scored"),
+        ([0, 1], [0.1, 0.2], "precision", "the verdict is the same for all"),
+        ([0, 1], [0.1, 0.2], "mcc", "the verdict is the same for all"),
+        ([0, 1] * 19, [0.1, 0.2] * 19, "tpr_at_fpr_5", "19 reals: fewer than 20 cannot show such a rate"),
+        ([0, 1], [0.1, 0.2], "tpr_at_fpr_1", "1 reals: fewer than 100 cannot show such a rate"),
+    ],
+)
+def test_what_is_undefined_is_none_and_says_why(label, score, name, reason):
+    score = np.array(score, float)
+    one = Sample(np.array(label, int), score, score >= 0.5, np.arange(len(label)), len(label))
+    found = described(one, resamples=100, seed=0)
+    assert found[name] is None
+    assert found["undefined"][name].startswith(reason)
+    for key, value in found.items():
+        if value is None and not key.endswith(("_low", "_high")):
+            assert found["undefined"][key], key
+
+
+# ---- differences
+
+
+def test_the_same_detector_is_no_better_than_itself():
+    one = people(20)
+    found = difference([one], [one], "auc", 200, 0)
+    assert (found.value, found.low, found.high, found.beyond_noise) == (0, 0, 0, False)
+
+
+def test_a_difference_draws_the_same_people_for_both():
+    rng = np.random.default_rng(0)
+    one = people(60, gap=1.0)
+    better = people(60, score=np.clip(one.score + 0.03 * (one.label - 0.5) + rng.normal(0, 0.001, 120), 0, 1))
+    found = difference([one], [better], "auc", 500, 0)
+    apart = described(one, 500, 0)
+    assert found.value == pytest.approx(roc_auc_score(one.label, better.score) - roc_auc_score(one.label, one.score))
+    assert found.high - found.low < 0.3 * (apart["auc_high"] - apart["auc_low"])  # what they share cancels
+    assert found.beyond_noise
+    turned = difference([better], [one], "auc", 500, 0)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_a_difference_of_means_is_between_means():
+    some = [people(20, seed=seed) for seed in range(3)]
+    found = difference(some[:1], some[1:], "brier", 100, 0)
+    brier = [figures(one)["brier"][0] for one in some]
+    assert found.value == pytest.approx(np.mean(brier[1:]) - brier[0])
+
+
+def test_without_two_people_of_each_class_a_difference_has_no_interval():
+    one, other = (people(1, each=4, seed=seed) for seed in (0, 1))
+    found = difference([one], [other], "auc", 100, 0)
+    assert found.value == pytest.approx(figures(other)["auc"][0] - figures(one)["auc"][0])
+    assert (found.low, found.high, found.beyond_noise) == (None, None, False)
+
+
+def test_of_one_class_there_is_no_difference():
+    reals = Sample(np.array([0, 0]), np.array([0.1, 0.2]), np.array([False, False]), np.arange(2), 2)
+    assert difference([reals], [reals], "auc", 100, 0) == Difference(None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_delongs_test_is_that_of_its_definition(seed):
+    rng = np.random.default_rng(seed)
+    label = rng.permutation(np.r_[np.zeros(15, int), np.ones(25, int)])
+    both = [np.round(rng.normal(size=40) + gap * label, 1) for gap in (0.5, 1.0)]  # with ties
+    fakes, reals = [], []
+    for score in both:  # each fake against each real, as in the paper
+        wins = (score[label == 1][:, None] > score[label == 0]) + 0.5 * (
+            score[label == 1][:, None] == score[label == 0]
+        )
+        fakes.append(wins.mean(1))
+        reals.append(wins.mean(0))
+    contrast = np.array([-1, 1])
+    variance = contrast @ (np.cov(fakes) / 25 + np.cov(reals) / 15) @ contrast
+    gap = roc_auc_score(label, both[1]) - roc_auc_score(label, both[0])
+    assert delong(label, *both) == pytest.approx((gap, 2 * norm.sf(abs(gap) / np.sqrt(variance))))
+
+
+def test_delongs_test_of_equal_scores_says_nothing():
+    score = np.array([0.1, 0.4, 0.3, 0.9])
+    assert delong(np.array([0, 0, 1, 1]), score, score) == (0, 1)
+
+
+def test_delong_and_the_bootstrap_agree_where_each_video_is_a_person():
+    rng = np.random.default_rng(0)
+    label = np.arange(400) % 2
+    one, other = (norm.cdf(rng.normal(size=400) + gap * label) for gap in (0.8, 1.1))
+    samples = [Sample(label, score, score >= 0.5, np.arange(400), 400) for score in (one, other)]
+    found = difference(samples[:1], samples[1:], "auc", 2000, 0)
+    gap, p = delong(label, one, other)
+    z = norm.isf(p / 2)
+    assert found.value == pytest.approx(gap)
+    assert (found.high - found.low) / 2 == pytest.approx(1.97 * gap / z, rel=0.1)
+
+
+# ---- calibration by chance
+
+
+def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
+    rng = np.random.default_rng(0)
+    errors = {}
+    for count in (20, 2000):
+        seen = []
+        for _ in range(30):
+            score = rng.random(count)
+            one = Sample((rng.random(count) < score).astype(int), score, score >= 0.5, np.arange(count), count)
+            seen.append(figures(one)["ece"][0])
+        errors[count] = np.mean(seen)
+        assert by_chance(score, seed=0) == pytest.approx(errors[count], rel=0.15)
+    assert errors[20] > 4 * errors[2000]
+    assert by_chance(np.array([]), seed=0) is None
+
+
+# ---- does it hold what it says?
+
+
+def simulation():
+    spec = importlib.util.spec_from_file_location("coverage", ROOT / "benchmarks/coverage.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [10, 30])
+def test_an_interval_holds_the_truth_nineteen_times_of_twenty(groups):
+    held = simulation().coverage(groups, gap=2.0, sets=300, resamples=300)
+    for name in ("auc", "accuracy", "balanced_accuracy", "f1", "mcc", "brier", "precision"):
+        assert 0.92 <= held[name]["ours"] <= 0.99, name
+    assert held["auc"]["percentiles"] < held["auc"]["ours"]  # which is why it is not by percentiles

@@ -1,0 +1,242 @@
+"""statistics: every figure, of any weighting of the people, is that of scikit-learn or of a pencil."""
+
+import time
+import tracemalloc
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
+from sklearn import metrics as reference
+from sklearn.isotonic import IsotonicRegression
+
+from deepfake.intervals import described
+from deepfake.statistics import BINS, RATES, Sample, figures, min_cllr
+
+
+def sample(label, score, called=None, group=None) -> Sample:
+    """Each row a group of its own, fake from .5 on, but for what is given."""
+    label, score = np.array(label, int), np.array(score, float)
+    group = np.arange(len(label)) if group is None else np.array(group)
+    called = score >= 0.5 if called is None else np.array(called, bool)
+    return Sample(label, score, called, group, int(group.max(initial=-1)) + 1)
+
+
+def random(count: int = 60, seed: int = 0, groups: int = 12) -> Sample:
+    """Scores that tell a little, some of them equal."""
+    rng = np.random.default_rng(seed)
+    label = np.r_[0, 1, rng.integers(0, 2, count - 2)]
+    score = np.clip(rng.normal(0.4 + 0.2 * label, 0.2), 0.01, 0.99).round(2)
+    return sample(label, score, group=rng.integers(0, groups, count).clip(0, groups - 1))
+
+
+def of(one: Sample, weights=None) -> dict[str, float]:
+    """The figures by name, of one weighting of the groups."""
+    times = None if weights is None else np.array([weights], float)
+    return {name: float(value[0]) for name, value in figures(one, times).items()}
+
+
+def by_the_book(label, score, called, weight) -> dict[str, float]:
+    """What scikit-learn says."""
+    book = {"sample_weight": weight}
+    false, true, _ = reference.roc_curve(label, score, **book, drop_intermediate=False)
+    recall, specificity = (reference.recall_score(label, called, pos_label=value, **book) for value in (1, 0))
+    return {
+        "auc": reference.roc_auc_score(label, score, **book),
+        "ap": reference.average_precision_score(label, score, **book),
+        "eer": eer_of_roc(false, true),
+        **{name: true[false <= rate].max() for name, rate in RATES.items()},
+        "accuracy": reference.accuracy_score(label, called, **book),
+        "balanced_accuracy": reference.balanced_accuracy_score(label, called, **book),
+        "precision": reference.precision_score(label, called, **book),
+        "recall": recall,
+        "f1": reference.f1_score(label, called, **book),
+        "mcc": reference.matthews_corrcoef(label, called, **book),
+        "false_positive_rate": 1 - specificity,
+        "false_negative_rate": 1 - recall,
+        "precision_at_prevalence": recall / (recall + 1 - specificity),  # as many fakes as reals
+        "log_loss": reference.log_loss(label, score, **book),
+        "brier": reference.brier_score_loss(label, score, **book),
+        "cllr": np.mean(
+            [
+                np.average(-np.log2(np.where(label, score, 1 - score)[label == v]), weights=weight[label == v])
+                for v in (0, 1)
+            ]
+        ),
+    }
+
+
+def eer_of_roc(false, true) -> float:
+    """Where the ROC curve, drawn with straight lines, meets the falling diagonal."""
+    length = np.r_[0, np.cumsum(np.hypot(np.diff(false), np.diff(true)))]  # along the curve: it has upright pieces
+    meets = brentq(lambda at: np.interp(at, length, false) - 1 + np.interp(at, length, true), 0, length[-1])
+    return float(np.interp(meets, length, false))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_figures_are_those_of_scikit_learn(seed):
+    one = random(seed=seed)
+    found = of(one)
+    assert found.pop("ece") >= 0
+    assert found == pytest.approx(by_the_book(one.label, one.score, one.called, np.ones(60)), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_figures_of_weighted_people_are_those_of_weighted_rows(seed):
+    one = random(seed=seed)
+    weights = np.random.default_rng(seed).multinomial(12, np.full(12, 1 / 12)).astype(float)
+    found = of(one, weights)
+    found.pop("ece")
+    there = weights[one.group] > 0
+    rows = (one.label[there], one.score[there], one.called[there], weights[one.group][there])
+    assert found == pytest.approx(by_the_book(*rows), abs=1e-6)
+
+
+def test_many_weightings_at_once_are_each_by_itself():
+    one = random()
+    times = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), 50).astype(float)
+    together = figures(one, times)
+    for name, values in together.items():
+        assert values == pytest.approx([of(one, row)[name] for row in times], nan_ok=True), name
+
+
+def test_the_figures_by_pencil():
+    found = of(sample([0, 0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.7, 0.4, 0.9]))
+    expected = {
+        "auc": 7 / 8,  # of 8 pairs of a real and a fake, one is the wrong way round
+        "ap": (1 + 2 / 3) / 2,  # precision at each fake, best first
+        "eer": 0.25,
+        "accuracy": 4 / 6,
+        "balanced_accuracy": (3 / 4 + 1 / 2) / 2,
+        "precision": 0.5,
+        "recall": 0.5,
+        "f1": 0.5,
+        "mcc": (1 * 3 - 1 * 1) / np.sqrt(2 * 2 * 4 * 4),
+        "false_positive_rate": 0.25,
+        "false_negative_rate": 0.5,
+        "tpr_at_fpr_1": 0.5,
+        "tpr_at_fpr_5": 0.5,
+        "brier": (0.01 + 0.04 + 0.09 + 0.49 + 0.36 + 0.01) / 6,
+        "log_loss": -np.log([0.9, 0.8, 0.7, 0.3, 0.4, 0.9]).mean(),
+        "cllr": -(np.log2([0.9, 0.8, 0.7, 0.3]).mean() + np.log2([0.4, 0.9]).mean()) / 2,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "rate"),
+    [
+        ([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], 0.0),
+        ([1, 1, 0, 0], [0.1, 0.4, 0.6, 0.9], 1.0),  # each one wrong
+        ([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5], 0.5),  # nothing tells
+        ([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], 0.5),
+        ([0] * 4 + [1] * 4, [0.1, 0.2, 0.3, 0.7, 0.5, 0.8, 0.9, 1.0], 0.25),
+        ([0, 0, 0, 1], [0.1, 0.2, 0.8, 0.5], 1 / 3),
+        ([0, 1, 1], [0.5, 0.5, 0.9], 1 / 3),  # between (0, 1/2) and (1, 1)
+    ],
+)
+def test_the_equal_error_rate_of_few_scores(labels, scores, rate):
+    assert of(sample(labels, scores))["eer"] == pytest.approx(rate)
+
+
+def test_the_decisions_are_those_of_the_frozen_threshold():
+    found = of(sample([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], called=[True] * 4))
+    assert (found["auc"], found["accuracy"], found["false_positive_rate"]) == (1.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "precision"), [(0.5, 2 / 3), (0.01, 0.01 / (0.01 + 0.99 / 2)), (0.99, 0.99 / 0.995)]
+)
+def test_the_precision_falls_with_the_share_of_fakes_that_is_supposed(prevalence, precision):
+    one = sample([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9])  # recall 1, half of the reals are false alarms
+    assert figures(one, prevalence=prevalence)["precision_at_prevalence"][0] == pytest.approx(precision)
+
+
+def test_the_calibration_error_is_the_mean_gap_of_bins_of_equal_mass():
+    rng = np.random.default_rng(0)
+    score = rng.random(500)
+    label = (rng.random(500) < score**2).astype(int)
+    bins = np.array_split(np.argsort(score), BINS)  # 50 each
+    gaps = [abs(score[some].mean() - label[some].mean()) for some in bins]
+    assert of(sample(label, score))["ece"] == pytest.approx(np.mean(gaps))
+
+
+def test_equal_scores_share_a_bin_of_the_calibration_error():
+    assert of(sample([0, 1] * 50, [0.5] * 100))["ece"] == 0
+
+
+def test_odds_that_say_nothing_cost_one_bit():
+    assert of(sample([0, 1, 1], [0.5, 0.5, 0.5]))["cllr"] == pytest.approx(1)
+    assert min_cllr(sample([0, 1, 1], [0.5, 0.5, 0.5])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_minimal_cllr_is_that_of_scores_calibrated_by_isotonic_regression(seed):
+    one = random(200, seed)
+    fakes = one.label.mean()
+    weight = np.where(one.label == 1, 0.5 / fakes, 0.5 / (1 - fakes))
+    p = IsotonicRegression(y_min=0, y_max=1).fit(one.score, one.label, weight).predict(one.score)
+    best = np.clip(p, 1e-15, 1 - 1e-15)
+    assert min_cllr(one) == pytest.approx(of(sample(one.label, best))["cllr"], abs=1e-6)
+    assert min_cllr(one) <= of(one)["cllr"]
+
+
+def test_the_minimal_cllr_asks_for_the_order_alone():
+    one = random(100)
+    assert min_cllr(sample(one.label, one.score**3)) == pytest.approx(min_cllr(one))
+    assert min_cllr(sample([0, 0, 1], [0.1, 0.2, 0.3])) == 0
+
+
+def test_three_videos_have_figures():
+    found = of(sample([0, 1, 1], [0.2, 0.2, 0.9]))
+    assert (found["auc"], found["accuracy"]) == (pytest.approx(0.75), pytest.approx(2 / 3))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_leaves_what_wants_both_undefined(label):
+    found = of(sample([label] * 3, [0.9 * label, 0.8 * label, 0.7 * label]))
+    undefined = {name for name, value in found.items() if np.isnan(value)}
+    both = {"auc", "ap", "eer", *RATES, "balanced_accuracy", "mcc", "cllr", "precision_at_prevalence"}
+    assert undefined == both | (
+        {"false_positive_rate"} if label else {"recall", "false_negative_rate", "precision", "f1"}
+    )
+    assert found["accuracy"] == 1
+
+
+def test_without_rows_nothing_is_said():
+    assert all(np.isnan(value) for value in of(sample([], [])).values())
+    assert np.isnan(min_cllr(sample([], [])))
+
+
+def test_a_missing_score_is_a_bug():
+    with pytest.raises(ValueError, match="a score is missing"):
+        sample([0, 1], [0.5, np.nan])
+    with pytest.raises(ValueError, match="differ in length"):
+        Sample(np.array([0]), np.array([0.5, 0.6]), np.array([True]), np.array([0]), 1)
+
+
+def test_a_sample_of_a_table_knows_its_people():
+    table = pd.DataFrame(
+        {"label": [0, 1, 1], "score": [0.1, 0.9, 0.4], "other": 0.3, "verdict": ["real", "fake", "real"]}
+    )
+    one = Sample.of(table.assign(group=["b", "a", "b"]), "other")
+    assert (one.group.tolist(), one.groups, one.smallest()) == ([1, 0, 1], 2, 1)
+    assert (one.called.tolist(), one.score.tolist()) == ([False, True, False], [0.3] * 3)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_take_seconds_and_little_memory():
+    rng = np.random.default_rng(0)
+    label, group = rng.integers(0, 2, 100_000), rng.integers(0, 300, 100_000)
+    one = sample(label, expit(rng.normal(size=100_000) + label).round(6), group=group)
+    start = time.process_time()
+    with warnings.catch_warnings():
+        found = described(one, resamples=1000, seed=0)
+    assert time.process_time() - start < 10  # s; 3 were measured
+    tracemalloc.start()
+    figures(one, np.ones((100, 300)))
+    assert tracemalloc.get_traced_memory()[1] < 2**28  # bytes: 256 MB
+    tracemalloc.stop()
+    assert found["auc_low"] < found["auc"] < found["auc_high"]
