@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from deepfake.app.compare import compare
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
@@ -142,6 +143,9 @@ def cache(
         hashes.forget()
         print(f"cache: {len(gone)} results removed, {sum(entry.own for entry in gone) / cache.GB:.3f} GB")
     print(cache.table(cache.entries()))
+
+
+app.command()(compare)
 
 
 def listed(path: Path) -> list[Path]:

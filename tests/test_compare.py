@@ -1,0 +1,126 @@
+"""compare: two revisions differ where they do, and what is noise is called noise."""
+
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from deepfake.app.cli import app
+from deepfake.base import tables
+from deepfake.base.errors import UserError
+from deepfake.compare import FIGURES, compare, predictions
+
+
+def scored(seed: int, gap: float, people: int = 40, **columns) -> pd.DataFrame:
+    """Two reals and two fakes of each, P(fake) of the fakes higher by the gap."""
+    label = np.tile([0, 1], 2 * people)
+    score = np.clip(np.random.default_rng(seed).normal(0.5 + gap * (label - 0.5), 0.2), 0.01, 0.99)
+    table = {"video_id": [f"{i:03d}" for i in range(4 * people)], "label": label, "score": score}
+    table |= {
+        "group": np.repeat([f"g{i}" for i in range(people)], 4),
+        "verdict": np.where(score >= 0.5, "fake", "real"),
+    }
+    return pd.DataFrame(table | columns)
+
+
+def test_a_test_is_no_better_than_itself():
+    found = compare(scored(0, 0.2), scored(0, 0.2), 200, 0)
+    assert found.verdict.endswith("on 160 videos of 40 groups of people: not larger than noise")
+    assert [(gap.value, gap.low, gap.high) for gap in found.differences.values()] == [(0, 0, 0)] * len(FIGURES)
+    assert found.p == 1
+
+
+def test_a_better_detector_is_better_and_the_other_way_round_worse():
+    one, other = scored(0, 0.1), scored(1, 0.6)
+    found, turned = compare(one, other, 200, 0), compare(other, one, 200, 0)
+    assert found.verdict.endswith(": better by more than noise")
+    assert turned.verdict.endswith(": worse by more than noise")
+    gap = roc_auc_score(other["label"], other["score"]) - roc_auc_score(one["label"], one["score"])
+    assert found.differences["auc"].value == pytest.approx(gap)
+    assert found.p < 0.001
+    assert found.differences["log_loss"].high < 0  # less is better
+
+
+def test_noise_is_called_noise_nineteen_times_of_twenty():
+    called = [compare(scored(2 * i, 0.2, 12), scored(2 * i + 1, 0.2, 12), 100, 0).verdict for i in range(60)]
+    assert sum(not said.endswith("not larger than noise") for said in called) <= 8
+
+
+def test_only_videos_that_both_scored_are_compared():
+    one, other = scored(0, 0.2), scored(1, 0.2)
+    other.loc[:2, ["score", "verdict"]] = [np.nan, None]
+    found = compare(one, other.iloc[:-5].sample(frac=1, random_state=0), 100, 0)
+    assert (found.videos, found.left_out) == (152, 8)
+    assert "8 videos that only one of the two scored are left out" in found.lines()
+    assert found.values["auc"][0] == pytest.approx(roc_auc_score(one["label"][3:-5], one["score"][3:-5]))
+
+
+def test_tests_of_other_videos_are_refused():
+    one = scored(0, 0.2)
+    with pytest.raises(UserError, match="no video in common"):
+        compare(one, one.assign(video_id=one["video_id"] + "x"), 100, 0)
+    with pytest.raises(UserError, match="000: 160 videos have another label"):
+        compare(one, one.assign(label=1 - one["label"]), 100, 0)
+
+
+def test_too_few_people_or_one_class_are_said_to_be_so():
+    few = compare(scored(0, 0.2, 1), scored(1, 0.2, 1), 100, 0)
+    assert few.verdict.endswith("too few people to tell whether that is noise")
+    reals = scored(0, 0.2).query("label == 0")
+    assert compare(reals, reals, 100, 0).verdict.startswith("the AUC is undefined on 80 videos")
+
+
+# ---- revisions and files
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """Two commits, with a worse and a better table of predictions; the worse one in the folder."""
+    monkeypatch.chdir(tmp_path)
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    for tag, gap in (("before", 0.1), ("after", 0.6)):
+        tables.write(tmp_path / "reports/predictions.csv", scored(0, gap))
+        subprocess.run(["git", "add", "."], check=True)
+        subprocess.run(["git", *who, "commit", "--quiet", "--message", tag], check=True)
+        subprocess.run(["git", "tag", tag], check=True)
+    tables.write(tmp_path / "reports/predictions.csv", scored(0, 0.1))
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    end = CliRunner().invoke(app, ["compare", *arguments])
+    return end.exit_code, end.output if end.exception is None else str(end.exception)
+
+
+def test_two_revisions_are_compared_and_a_revision_with_the_folder(repository):
+    code, said = run("before", "after")
+    assert code == 0
+    assert said.splitlines()[-1].endswith("better by more than noise")
+    assert run("after")[1].splitlines()[-1].endswith("worse by more than noise")
+    assert run("before")[1].splitlines()[-1].endswith("not larger than noise")
+
+
+def test_files_are_compared_as_well(repository):
+    tables.write(repository / "other.csv", scored(0, 0.6))
+    assert run("before", "other.csv")[1].splitlines()[-1].endswith("better by more than noise")
+
+
+def test_the_tables_of_before_that_have_a_row_for_each_sequence_are_read(repository):
+    table = scored(0, 0.6)
+    tables.write(repository / "old.csv", pd.concat([table, table.assign(sequence=1)]))
+    assert predictions("old.csv")["video_id"].tolist() == table["video_id"].tolist()
+
+
+def test_what_is_no_test_is_said_to_be_none(repository):
+    with pytest.raises(UserError, match=r"nowhere: neither a file nor a revision with reports/predictions\.csv"):
+        predictions("nowhere")
+    (repository / "notes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"notes\.csv: no column video_id, label, group, score, verdict"):
+        predictions("notes.csv")
+    (repository / "broken.csv").write_text('a\n1,2,3\n"')
+    with pytest.raises(UserError, match=r"broken\.csv: not a table"):
+        predictions("broken.csv")
