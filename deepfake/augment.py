@@ -92,7 +92,7 @@ def clips(splits: "pd.DataFrame", kept: "pd.DataFrame", p: AugmentParams) -> "pd
 
     good = kept[kept["reason"] == ""].sort_values(["video_id", "track", "position"])
     tracks = good.groupby(["video_id", "track"])["position"].agg(list).rename("positions").reset_index()
-    usable = splits[splits["status"].isin(("ok", "truncated"))]
+    usable = splits[splits["status"].isin(("ok", "truncated")) & splits["split"].isin(("train", "val", "test"))]
     usable = usable.assign(source=usable["source"].where(usable["source"] != "", usable["video_id"]))
     tracks = usable[["video_id", "label", "group", "source", "split"]].merge(tracks, on="video_id")
     rows = []

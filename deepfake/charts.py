@@ -1,43 +1,126 @@
-"""charts: ROC, precision-recall, confusion and scores of a test, as pictures."""
+"""charts: ROC, precision-recall, confusion, scores, reliability and Tippett plot of a test, as pictures."""
 
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
 
+from deepfake import evidence
 from deepfake.base.disk import aside
 from deepfake.plots import COLORS
+from deepfake.statistics import BINS
+
+Draw = Callable[[Axes, pd.DataFrame, dict[str, Any]], None]
+
+
+def roc(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """The ROC curve, beside those of the baselines."""
+    label = scored["label"]
+    if label.nunique() == 2:
+        for name in metrics["baselines"]:
+            if (told := scored[f"baseline_{name}"]).notna().all():
+                RocCurveDisplay.from_predictions(
+                    label, told, ax=ax, name=name.replace("_", " "), curve_kwargs={"linewidth": 0.8}
+                )
+        RocCurveDisplay.from_predictions(
+            label, scored["score"], ax=ax, name="detector", plot_chance_level=True, curve_kwargs={"color": "black"}
+        )
+        ax.legend(fontsize=7, loc="lower right")
+    ax.set(title="ROC, fake is positive", xlabel="false positive rate", ylabel="true positive rate")
+
+
+def precision_recall(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """Precision over recall."""
+    if scored["label"].nunique() == 2:
+        PrecisionRecallDisplay.from_predictions(
+            scored["label"], scored["score"], ax=ax, name="detector", plot_chance_level=True
+        )
+        ax.legend(fontsize=7, loc="lower left")
+    ax.set(title="Precision and recall", xlabel="recall", ylabel="precision")
+
+
+def confusion(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """How many are called what, at the frozen threshold."""
+    names = scored["label"].map({0: "real", 1: "fake"})
+    order = ["real", "fake"]
+    ConfusionMatrixDisplay.from_predictions(
+        names, scored["verdict"], labels=order, ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0}
+    )
+    ax.set(title="Confusion at the frozen threshold", xlabel="verdict", ylabel="label")
+
+
+def scores(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """The scores of the reals, and of the fakes of each method, a row each."""
+    kind = scored["method"].where(scored["method"] != "", "fake").where(scored["label"] == 1, "real")
+    rows = {name: scored[kind == name] for name in sorted(set(kind), key=lambda name: (name != "real", name))}
+    for place, (name, own) in enumerate(rows.items()):
+        color = [channel / 255 for channel in COLORS["real" if name == "real" else "fake"]]
+        jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(own))
+        ax.scatter(own["score"], place + jitter, s=14, alpha=0.6, color=color, linewidths=0)
+    ax.axvline(0.5, color="grey", linewidth=0.8, linestyle="--")
+    ax.set(title="Scores of the videos", xlabel="P(fake)", xlim=(-0.03, 1.03), ylim=(-0.6, max(0.6, len(rows) - 0.4)))
+    ax.set_yticks(range(len(rows)), list(rows))
+
+
+def reliability(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """The share of fakes over the mean score, in bins of equal mass."""
+    table = evidence.reliability(scored["label"].to_numpy(), scored["score"].to_numpy(float), BINS)
+    ax.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--", label="perfect")
+    ax.plot(table["score"], table["fakes"], marker="o", markersize=4, color="black", label="detector")
+    ax.set(title="Reliability", xlabel="mean P(fake) of a bin", ylabel="share of fakes in it")
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    ax.legend(fontsize=7, loc="upper left")
+
+
+def tippett(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """The shares of reals and fakes whose likelihood ratio is at least that."""
+    table = evidence.tippett(scored["label"].to_numpy(), scored["score"].to_numpy(float))
+    for name, column in (("real", "reals"), ("fake", "fakes")):
+        color = [channel / 255 for channel in COLORS[name]]
+        ax.step(table["log10_lr"], table[column], where="pre", color=color, label=column)
+    ax.axvline(0, color="grey", linewidth=0.8, linestyle="--")
+    ax.set(title="Tippett plot", xlabel="log10 of the likelihood ratio", ylabel="share with at least that")
+    ax.set(ylim=(-0.03, 1.03))
+    ax.legend(fontsize=7, loc="lower left")
+
+
+ALL: dict[str, Draw] = {
+    "roc": roc,
+    "precision_recall": precision_recall,
+    "confusion": confusion,
+    "scores": scores,
+    "reliability": reliability,
+    "tippett": tippett,
+}
 
 
 def evaluation(path: Path, predictions: pd.DataFrame, metrics: dict[str, Any]) -> None:
-    """ROC, precision-recall, confusion and scores of the scored videos, in one picture."""
+    """Write all charts of the scored videos, in one picture."""
     scored = predictions[predictions["score"].notna()]
-    label, score = scored["label"], scored["score"]
-    figure = Figure(figsize=(10, 8.5), layout="constrained")
+    figure = Figure(figsize=(14, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
-    (roc, pr), (confusion, scores) = figure.subplots(2, 2)
-    if label.nunique() == 2:
-        RocCurveDisplay.from_predictions(label, score, ax=roc, name="detector", plot_chance_level=True)
-        for name in scored[list(metrics["baselines"])].dropna(axis=1):
-            RocCurveDisplay.from_predictions(label, scored[name], ax=roc, name=name.replace("_", " "))
-        PrecisionRecallDisplay.from_predictions(label, score, ax=pr, name="detector", plot_chance_level=True)
-    roc.set(title="ROC, fake is positive", xlabel="false positive rate", ylabel="true positive rate")
-    pr.set(title="Precision and recall", xlabel="recall", ylabel="precision")
-    names = label.map({0: "real", 1: "fake"})
-    order = ["real", "fake"]
-    ConfusionMatrixDisplay.from_predictions(
-        names, scored["verdict"], labels=order, ax=confusion, cmap="Blues", colorbar=False
-    )
-    confusion.set(title="Confusion at the frozen threshold", xlabel="verdict", ylabel="label")
-    for name in order:
-        color = [channel / 255 for channel in COLORS[name]]
-        scores.hist(score[names == name], bins=np.linspace(0, 1, 21).tolist(), alpha=0.6, label=name, color=color)
-    scores.set(title="Scores of the videos", xlabel="P(fake)", ylabel="videos")
-    scores.legend()
+    for ax, draw in zip(figure.subplots(2, 3).flat, ALL.values(), strict=True):
+        draw(ax, scored, metrics)
     figure.suptitle(f"{len(scored)} test videos")
     with aside(path) as new:
-        figure.savefig(new, dpi=100, metadata={"Software": None})
+        figure.savefig(new, dpi=90, metadata={"Software": None})
+
+
+def svg(name: str, predictions: pd.DataFrame, metrics: dict[str, Any]) -> str:
+    """One chart of the scored videos, as an <svg> element to stand in a page."""
+    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    ALL[name](figure.subplots(), predictions[predictions["score"].notna()], metrics)
+    text = StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "deepfake", "svg.fonttype": "none"}):  # the same bytes, text as text
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    drawn = text.getvalue()
+    return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{name.replace("_", " ")}"', 1)

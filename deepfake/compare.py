@@ -74,7 +74,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int
     return Comparison(
         {name: (values[0][name], values[1][name]) for name in FIGURES},
         {name: difference([one], [other_one], name, resamples, seed) for name in FIGURES},
-        delong(one.label, one.score, other_one.score)[1] if one.smallest() >= 2 else None,
+        delong(one.label, one.score, other_one.score)[1] if one.people("auc") >= 2 else None,
         len(both),
         one.groups,
         scored - len(both),

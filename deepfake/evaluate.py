@@ -9,50 +9,50 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
-from sklearn.metrics import precision_recall_curve, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from deepfake import intervals
-from deepfake.base.params import Params
+from deepfake import evidence, intervals
+from deepfake.base.errors import UserError
 from deepfake.baselines import BASELINES
 from deepfake.intervals import by_chance, described, difference
-from deepfake.statistics import COUNTS, Sample
+from deepfake.protocol import EvaluateParams
+from deepfake.slices import slices
+from deepfake.statistics import BINS, COUNTS, Sample
 
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
+REASONS = {"too_few_faces": "filtered", "no_video": "decode_error", "missing": "decode_error"}  # the rest as they are
+ALWAYS = ("no_face", "decode_error", "too_short", "filtered")
 Metrics = dict[str, Any]
 
 
-class EvaluateParams(Params):
-    """How the test is done."""
-
-    seed: int = Field(ge=0)  # of the shuffled frames, and of the resamples
-    resamples: int = Field(ge=100)  # of the people, for the intervals
-    shuffles: int = Field(ge=1)  # of the frames of each sequence
-    prevalence: float = Field(gt=0, lt=1)  # of fakes, where the detector is to be used
-
-
-def metrics(predictions: pd.DataFrame, tracks: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> Metrics:
+def metrics(
+    predictions: pd.DataFrame, tracks: pd.DataFrame, sequences: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams
+) -> Metrics:
     """Every figure, with its interval; what is undefined, such as the AUC of one class, is None with its reason.
 
-    `tracks` and `sequences` have a score and a verdict of their own, and are of videos in `predictions`.
+    `tracks` and `sequences` have a score and a verdict of their own, and are of videos in `predictions`; `about` says
+    what the videos are like (slices.properties).
     """
     scored = predictions[predictions["score"].notna()]
-    about = predictions.set_index("video_id")[["label", "group"]]
+    known = predictions.set_index("video_id")[["label", "group"]]
     video = of_rows(scored, p)
-    calibration = {
-        key: video.pop(key) for name in CALIBRATION for key in (name, f"{name}_low", f"{name}_high") if key in video
-    }
+    keys = [key for name in CALIBRATION for key in (name, f"{name}_low", f"{name}_high") if key in video]
+    calibration = {key: video.pop(key) for key in keys}
     calibration["ece_by_chance"] = by_chance(scored["score"].to_numpy(float), p.seed)
+    calibration["misleading"] = evidence.misleading(scored["label"].to_numpy(int), scored["score"].to_numpy(float))
     return {
         "video": video,
         "calibration": calibration,
-        "track": of_rows(tracks.join(about, on="video_id"), p),
-        "sequence": of_rows(sequences.join(about, on="video_id"), p),
+        "track": of_rows(tracks.join(known, on="video_id"), p),
+        "sequence": of_rows(sequences.join(known, on="video_id"), p),
         **members(scored, p),
         **against_baselines(scored, p),
+        **seen_and_held_out(scored, p),
         "order": order(scored, sequences, p),
         "coverage": coverage(predictions),
+        "presentation_attack": presentation_attack(predictions),
+        **slices(predictions, about, p.resamples, p.seed),
     }
 
 
@@ -86,13 +86,37 @@ def members(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
 
 def against_baselines(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     """The AUC of each baseline, and what the detector adds to the best of them on this very test."""
-    found: Metrics = {name: auc(scored, p, name) for name in BASELINES}
+    found: Metrics = {name: auc(scored, p, f"baseline_{name}") for name in BASELINES}
     known = {name: one["auc"] for name, one in found.items() if one["auc"] is not None}
     best: Metrics = dict.fromkeys(("name", "auc", "gain", "gain_low", "gain_high"))
     if known:
         name = max(known, key=lambda one: known[one])
-        best |= {"name": name, "auc": known[name]} | gain(scored, [name], ["score"], "gain", p)
+        best |= {"name": name, "auc": known[name]} | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
     return {"baselines": found, "best_baseline": best}
+
+
+def seen_and_held_out(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """Two columns, never one: methods and datasets that training has seen apart from those held out; nothing for none.
+
+    Fakes of a held-out method stand against the reals of the datasets that were seen.
+    """
+    out = p.held_out.of(scored)
+    if not out.any():
+        return {}
+    foreign = scored["dataset"].isin(p.held_out.datasets)
+    real = scored["label"].eq(0)
+    beside = real & ~foreign & (out & ~foreign).any()
+    return {name: _column(scored[rows], p) for name, rows in {"seen": ~out, "held_out": out | beside}.items()}
+
+
+def _column(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """The figures of one of two columns, beside the best single baseline on the same videos."""
+    figures = of_rows(scored, p)
+    best = against_baselines(scored, p)["best_baseline"]
+    names = ("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate")
+    kept = {key: figures[key] for name in names for key in (name, f"{name}_low", f"{name}_high")}
+    counts = {name: figures[name] for name in ("reals", "fakes", "groups")}
+    return counts | kept | {"best_baseline": best}
 
 
 def gain(scored: pd.DataFrame, first: Sequence[str], second: Sequence[str], name: str, p: EvaluateParams) -> Metrics:
@@ -119,14 +143,73 @@ def order(scored: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> M
 
 
 def coverage(videos: pd.DataFrame) -> Metrics:
-    """How many videos of each class were expected, and how many could be scored; the rest by reason."""
+    """How many videos of each class were expected and could be scored, the rest by reason; figures that count them.
+
+    `as_chance`: of all that was expected, what could not be scored being guessed. `ok` and its kin are shares.
+    """
     missing = videos[videos["score"].isna()]
+    reasons = missing["status"].map(lambda status: REASONS.get(status, status)).value_counts().sort_index()
     return {
         "expected": len(videos),
         "scored": len(videos) - len(missing),
-        "scored_real": _share(videos[videos["label"] == 0]),
-        "scored_fake": _share(videos[videos["label"] == 1]),
-        "missing": {str(status): int(n) for status, n in missing.groupby("status").size().items()},
+        "ok": _share(videos),
+        "ok_real": _share(videos[videos["label"] == 0]),
+        "ok_fake": _share(videos[videos["label"] == 1]),
+        "missing": dict.fromkeys(ALWAYS, 0) | {str(status): int(n) for status, n in reasons.items()},
+        "as_chance": as_chance(videos),
+    }
+
+
+def as_chance(videos: pd.DataFrame) -> Metrics:
+    """The AUC and the accuracies of all videos where each that has no score is guessed by the toss of a coin."""
+    scored = videos["score"].notna()
+    right = (videos["verdict"].eq("fake") == videos["label"].eq(1)).where(scored, 0.5).astype(float)
+    by_class = [right[videos["label"] == label] for label in (0, 1)]
+    if not min(map(len, by_class)):
+        return {"auc": None, "accuracy": float(right.mean()) if len(right) else None, "balanced_accuracy": None}
+    shares = [scored[videos["label"] == label].mean() for label in (0, 1)]
+    pairs = float(np.prod(shares))  # of a real and a fake, both scored
+    known = auc_of(videos[scored]) if pairs else 0.5
+    return {
+        "auc": pairs * known + (1 - pairs) / 2,
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float(np.mean([one.mean() for one in by_class])),
+    }
+
+
+def auc_of(scored: pd.DataFrame) -> float:
+    """The AUC of videos of both classes."""
+    return float(roc_auc_score(scored["label"], scored["score"]))
+
+
+def too_few(found: Metrics, p: EvaluateParams) -> None:
+    """Raise UserError where less of a class could be scored than is asked for."""
+    for label in ("real", "fake"):
+        if (share := found["coverage"][f"ok_{label}"]) is not None and share < p.min_coverage:
+            lost = ", ".join(f"{n} {reason}" for reason, n in found["coverage"]["missing"].items() if n)
+            raise UserError(
+                f"{share:.1%} of the {label} test videos could be scored, evaluate.min_coverage is {p.min_coverage:.1%}"
+                f" (lost: {lost})",
+                "figures of what is left flatter: mend detect or filter, or lower evaluate.min_coverage",
+            )
+
+
+def presentation_attack(videos: pd.DataFrame) -> Metrics:
+    """The rates of ISO/IEC 30107-3: fakes taken for real (APCER) by method, the worst of them, reals taken for fake
+    (BPCER), and the shares of each that got no answer.
+    """
+    scored = videos[videos["score"].notna()]
+    real, fake = (scored[scored["label"] == label] for label in (0, 1))
+    missed = fake["verdict"].eq("real").groupby(fake["method"].replace("", "unnamed")).mean()
+    apcer = {str(name): float(rate) for name, rate in missed.items()}
+    silent = [videos["score"].isna()[videos["label"] == label] for label in (0, 1)]
+    bpnrr, apnrr = (float(one.mean()) if len(one) else None for one in silent)
+    return {
+        "apcer": apcer,
+        "apcer_worst": max(apcer.values(), default=None),
+        "bpcer": float(real["verdict"].eq("fake").mean()) if len(real) else None,
+        "apnrr": apnrr,
+        "bpnrr": bpnrr,
     }
 
 
@@ -135,14 +218,17 @@ def _share(videos: pd.DataFrame) -> float | None:
 
 
 def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The tables behind the plots, of scored videos, by name: roc, pr, confusion and scores."""
+    """The tables behind the plots, of scored videos, by name: roc, pr, confusion, scores, reliability and tippett."""
     scored = predictions[predictions["score"].notna()]
+    label, score = scored["label"].to_numpy(int), scored["score"].to_numpy(float)
     names = scored["label"].map({0: "real", 1: "fake"})
     tables = {
         "roc": pd.DataFrame(columns=["false_positive_rate", "true_positive_rate"]),  # one class has no curve
         "pr": pd.DataFrame(columns=["recall", "precision"]),
         "confusion": pd.DataFrame({"actual": names, "predicted": scored["verdict"]}),
-        "scores": pd.DataFrame({"video_id": scored["video_id"], "label": names, "score": scored["score"]}),
+        "scores": pd.DataFrame({"video_id": scored["video_id"], "kind": kinds(scored), "score": scored["score"]}),
+        "reliability": evidence.reliability(label, score, BINS),
+        "tippett": evidence.tippett(label, score),
     }
     if names.nunique() == 2:
         false, true, _ = roc_curve(scored["label"], scored["score"])
@@ -150,6 +236,11 @@ def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
         tables["roc"] = pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true})
         tables["pr"] = pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})
     return tables
+
+
+def kinds(scored: pd.DataFrame) -> "pd.Series[str]":
+    """What each video is: "real", or the method of a fake."""
+    return scored["method"].where(scored["method"] != "", "fake").where(scored["label"] == 1, "real")
 
 
 def spoken(figures: Metrics) -> list[str]:

@@ -38,16 +38,17 @@ def described(sample: Sample, resamples: int, seed: int, prevalence: float = 0.5
     """
     values = {name: float(value[0]) for name, value in figures(sample, prevalence=prevalence).items()}
     values |= {"min_cllr": min_cllr(sample)}
-    enough = sample.smallest() >= FEWEST
-    resampled = figures(sample, draws(sample.groups, resamples, seed), prevalence) if enough else {}
+    resampled = figures(sample, draws(max(sample.groups, 1), resamples, seed)[:, : sample.groups], prevalence)
     found: dict[str, Any] = {}
-    undefined: dict[str, str] = {} if enough else {"intervals": f"a class of fewer than {FEWEST} groups"}
+    undefined: dict[str, str] = {}
+    if sample.people("auc") < FEWEST:
+        undefined["intervals"] = f"a class of fewer than {FEWEST} groups of people"
     for name, value in values.items():
         if reason := why_undefined(sample, name, value):
             undefined[name] = reason
         found[name] = None if reason else value
         if name not in BIASED:
-            known = enough and not reason
+            known = not reason and sample.people(name) >= FEWEST
             if known and name in RATES and (few := int((sample.label == 0).sum()) * RATES[name]) < ALARMS:
                 undefined[f"{name}_low"] = f"it stands on {few:.0f} false alarms: {ALARMS} are needed for an interval"
                 known = False
@@ -70,7 +71,7 @@ def auc(sample: Sample, resamples: int, seed: int) -> dict[str, float | None]:
 def _of_people(sample: Sample, name: str, resamples: int, seed: int) -> Floats:
     """A figure, and the same of resampled people where there are enough of them: (1 + R,) or (1,)."""
     times = np.ones((1, sample.groups))
-    if sample.smallest() >= FEWEST:
+    if sample.people(name) >= FEWEST:
         times = np.vstack([times, draws(sample.groups, resamples, seed)])
     with np.errstate(divide="ignore", invalid="ignore"):
         return (ranks(sample, times) if name in RANKS else figures(sample, times))[name]
@@ -97,7 +98,7 @@ def interval(name: str, value: float, resampled: Floats, sample: Sample) -> tupl
     resamples do not differ, it is that of as many equal outcomes as there are groups in the smaller class.
     Source: Clopper and Pearson, Biometrika 1934 (the end); Efron and Tibshirani, 1993, 12.5 and 12.6 (the rest).
     """
-    groups, reach = sample.smallest(), _reach(resampled, sample)
+    groups, reach = sample.people(name), _reach(name, resampled, sample)
     if name == "mcc":
         if abs(value) == 1:
             return float(min(value, 2 * _end(groups) - 1)), float(max(value, 1 - 2 * _end(groups)))
@@ -151,15 +152,15 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     value, *resampled = (means[1] - means[0]).tolist()
     if np.isnan(value) or not resampled:
         return Difference(None if np.isnan(value) else value)
-    reach = _reach(np.array(resampled), first[0])
+    reach = _reach(name, np.array(resampled), first[0])
     return Difference(value, value - reach, value + reach)
 
 
-def _reach(resampled: Floats, sample: Sample) -> float:
+def _reach(name: str, resampled: Floats, sample: Sample) -> float:
     """Half of the width of a 95 % interval: the deviation over resamples, times Student's t for so few groups."""
     known = resampled[~np.isnan(resampled)]
     deviation = np.std(known, ddof=1) * np.sqrt(sample.groups / (sample.groups - 1))  # a bootstrap's is too small
-    return float(student.ppf((1 + CONFIDENCE) / 2, sample.smallest() - 1) * deviation)
+    return float(student.ppf((1 + CONFIDENCE) / 2, sample.people(name) - 1) * deviation)
 
 
 def delong(label: Integers, first: Floats, second: Floats) -> tuple[float, float]:

@@ -23,6 +23,11 @@ ROWS = 1 << 16  # weights held at once: the memory of a bootstrap is bounded by 
 RATES = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
 COUNTS = ("tn", "fp", "fn", "tp")
 
+ASKS: dict[str, tuple[int, ...]] = {  # the classes that a figure wants; the rest want both
+    **{"false_positive_rate": (0,), "false_negative_rate": (1,), "recall": (1,)},
+    **dict.fromkeys(("accuracy", "log_loss", "brier"), ()),
+}
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -53,9 +58,10 @@ class Sample:
         """The rows of a table of label, verdict, group and a column of scores."""
         return cls.rows(table["label"], table[score], table["group"], table["verdict"] == "fake")
 
-    def smallest(self) -> int:
-        """The number of groups of the class that has fewer."""
-        return min(len(np.unique(self.group[self.label == label])) for label in (0, 1))
+    def people(self, name: str) -> int:
+        """How many groups a figure stands on: of the class it asks for, or of the one that has fewer."""
+        classes = ASKS.get(name, (0, 1))
+        return min((len(np.unique(self.group[self.label == label])) for label in classes), default=self.groups)
 
 
 def figures(sample: Sample, times: Floats | None = None, prevalence: float = 0.5) -> Figures:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepfake import baselines, charts, clips, evaluate, inference, scoring
+from deepfake import baselines, charts, clips, evaluate, inference, scoring, slices
 from deepfake.base import params, tables
 from deepfake.orders import disturbances
+from deepfake.protocol import EvaluateParams
 from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
@@ -28,32 +29,37 @@ def run(
     pr: Plot = Path("reports/plots/pr.csv"),
     confusion: Plot = Path("reports/plots/confusion.csv"),
     scores: Plot = Path("reports/plots/scores.csv"),
+    reliability: Plot = Path("reports/plots/reliability.csv"),
+    tippett: Plot = Path("reports/plots/tippett.csv"),
     picture: Plot = Path("reports/plots/evaluate.png"),
 ) -> None:
     """Score the test videos once, and compute every figure from the tables of predictions."""
-    p = params.load("evaluate", evaluate.EvaluateParams)
-    dealt, seen = read(splits), tables.read(kept)
-    numbers = baselines.features(read(videos), seen, dealt)
+    p = params.load("evaluate", EvaluateParams)
+    dealt, seen, known = read(splits), tables.read(kept), read(videos)
+    numbers = baselines.features(known, seen, dealt)
     loaded = inference.load(detector)
     scored, parts = predict(loaded, tables.read(listed), seen, faces, p)
     test = dealt[dealt["split"] == "test"].drop(columns=["split", "source"])
-    table = test.merge(scored, on="video_id", how="left").join(baselines.scores(numbers), on="video_id")
+    table = test.merge(scored, on="video_id", how="left").join(
+        baselines.scores(numbers).add_prefix("baseline_"), on="video_id"
+    )
     tables.write(predictions, table)
     tables.write(sequences, parts)
     table, parts = read(predictions), read(sequences)  # what is written is what is measured
-    figures = evaluate.metrics(table, scoring.tracks(loaded, parts), parts, p)
+    figures = evaluate.metrics(table, scoring.tracks(loaded, parts), parts, slices.properties(known, seen), p)
     figures["baselines"]["metadata"]["auc_over_all"] = baselines.auc_over_all(numbers, "metadata")
     tables.write_metrics(report, figures)
     curves = evaluate.curves(table)
-    for name, path in {"roc": roc, "pr": pr, "confusion": confusion, "scores": scores}.items():
-        tables.write(path, curves[name])
+    for path in (roc, pr, confusion, scores, reliability, tippett):
+        tables.write(path, curves[path.stem])
     charts.evaluation(picture, table, figures)
     print("\n".join(evaluate.spoken(figures)))
+    evaluate.too_few(figures, p)
     done("evaluate", f"{figures['video']['count']} of {figures['coverage']['expected']} test videos scored", report)
 
 
 def predict(
-    detector: inference.Detector, listed: pd.DataFrame, kept: pd.DataFrame, faces: Path, p: evaluate.EvaluateParams
+    detector: inference.Detector, listed: pd.DataFrame, kept: pd.DataFrame, faces: Path, p: EvaluateParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row for each test video that has clips, and one for each sequence of it.
 

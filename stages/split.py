@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from deepfake import protocol
 from deepfake.base import params, tables
 from deepfake.split import SPLITS, SplitParams, doubts, split, summary
 from deepfake.videos import read
@@ -23,7 +24,8 @@ def run(
 ) -> None:
     """Deal the videos to train, validation and test so that no person, source or file is on two sides."""
     p = params.load("split", SplitParams)
-    dealt = split(read(videos), tables.read(kept), p)
+    held = params.load("evaluate", protocol.EvaluateParams).held_out
+    dealt = protocol.apart(split(read(videos), tables.read(kept), p), held)
     doubtful = doubts(dealt)
     for name, said in OPEN.items():
         if some := doubtful[name]:
@@ -31,7 +33,8 @@ def run(
                 f"warning: {len(some)} videos {said} ({', '.join(some[:3])}{' ...' * (len(some) > 3)})", file=sys.stderr
             )
     tables.write(splits, dealt)
-    tables.write_metrics(report, summary(dealt) | {"doubts": {name: len(some) for name, some in doubtful.items()}})
+    asides = {"doubts": {name: len(some) for name, some in doubtful.items()}, "held_out": protocol.summary(dealt, held)}
+    tables.write_metrics(report, summary(dealt) | asides)
     done("split", ", ".join(f"{(dealt['split'] == name).sum()} {name}" for name in SPLITS), splits)
 
 

@@ -7,11 +7,13 @@ from sklearn import metrics as reference
 
 from deepfake import evaluate
 from deepfake.base import tables
+from deepfake.base.errors import UserError
 from deepfake.baselines import BASELINES
-from deepfake.evaluate import EvaluateParams, Metrics, coverage, curves, metrics
+from deepfake.evaluate import Metrics, coverage, curves, metrics
+from deepfake.protocol import EvaluateParams, HeldOut
 from deepfake.videos import read
 
-P = EvaluateParams(seed=0, resamples=300, shuffles=2, prevalence=0.1)
+P = EvaluateParams(seed=0, resamples=300, shuffles=2, prevalence=0.1, min_coverage=0.5)
 DISTURBED = ("shuffled_0", "shuffled_1", "reversed", "repeated")
 
 
@@ -21,11 +23,15 @@ def videos(labels: list[int], scores: list[float], **columns) -> pd.DataFrame:
         "video_id": [f"v{i:03d}.mp4" for i in range(len(labels))],
         "label": labels,
         "group": [f"g{i // 2}" for i in range(len(labels))],
+        "method": ["swap" if label else "" for label in labels],
+        "dataset": "",
         "status": "ok",
         "score": scores,
         "verdict": ["fake" if score >= 0.5 else "real" for score in scores],
     }
-    return pd.DataFrame(usual | dict.fromkeys(DISTURBED, scores) | dict.fromkeys(BASELINES, 0.5) | columns)
+    return pd.DataFrame(
+        usual | dict.fromkeys(DISTURBED, scores) | {f"baseline_{name}": 0.5 for name in BASELINES} | columns
+    )
 
 
 def parts(predictions: pd.DataFrame, **columns) -> pd.DataFrame:
@@ -35,9 +41,13 @@ def parts(predictions: pd.DataFrame, **columns) -> pd.DataFrame:
     return scored.assign(**{"track": 0, "sequence": 0} | moved | columns).reset_index(drop=True)
 
 
-def measured(predictions: pd.DataFrame, sequences: pd.DataFrame | None = None) -> Metrics:
+def about(predictions: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"face_side": np.arange(len(predictions)) * 10.0}, predictions["video_id"])
+
+
+def measured(predictions: pd.DataFrame, sequences: pd.DataFrame | None = None, p: EvaluateParams = P) -> Metrics:
     sequences = parts(predictions) if sequences is None else sequences
-    return metrics(predictions, sequences, sequences, P)
+    return metrics(predictions, sequences, sequences, about(predictions), p)
 
 
 def random(count: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -45,7 +55,9 @@ def random(count: int = 60, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     labels = np.r_[0, 1, rng.integers(0, 2, count - 2)]
     scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0.01, 0.99).round(2)
-    return videos(labels.tolist(), scores.tolist(), **{name: rng.random(count).round(6) for name in BASELINES})
+    return videos(
+        labels.tolist(), scores.tolist(), **{f"baseline_{name}": rng.random(count).round(6) for name in BASELINES}
+    )
 
 
 PERFECT = videos([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], group=list("abab"))
@@ -71,7 +83,7 @@ def test_videos_tracks_and_sequences_are_counted_apart():
     second = parts(PERFECT, track=1, score=[0.2, 0.3, 0.1, 0.8], verdict=["real", "real", "real", "fake"])
     tracks = pd.concat([parts(PERFECT), second], ignore_index=True)
     sequences = pd.concat([tracks, second.assign(sequence=1)], ignore_index=True)
-    found = metrics(PERFECT, tracks, sequences, P)
+    found = metrics(PERFECT, tracks, sequences, about(PERFECT), P)
     assert [found[level]["count"] for level in ("video", "track", "sequence")] == [4, 8, 12]
     assert found["video"]["auc"] == 1
     for level, table in {"track": tracks, "sequence": sequences}.items():
@@ -157,8 +169,8 @@ def test_a_detector_that_needs_the_order_loses_more_than_noise_and_another_nothi
 
 
 def test_a_baseline_is_measured_on_the_videos_that_the_detector_scored():
-    table = PERFECT.assign(metadata=[0.1, 0.9, 0.2, 0.8], sharpness=[0.9, 0.8, 0.2, 0.1])
-    lost = videos([0], [np.nan], video_id=["lost.mp4"], verdict=None, metadata=[1.0])
+    table = PERFECT.assign(baseline_metadata=[0.1, 0.9, 0.2, 0.8], baseline_sharpness=[0.9, 0.8, 0.2, 0.1])
+    lost = videos([0], [np.nan], video_id=["lost.mp4"], verdict=None, baseline_metadata=[1.0])
     found = measured(pd.concat([table, lost]))["baselines"]
     assert {name: one["auc"] for name, one in found.items()} == dict.fromkeys(BASELINES, 0.5) | {"sharpness": 0.0}
     assert found["metadata"]["auc_low"] < 0.5 < found["metadata"]["auc_high"]
@@ -168,19 +180,19 @@ def test_the_detector_is_compared_with_the_best_baseline_on_the_same_people():
     table = random(200)
     rng = np.random.default_rng(1)
     strong = np.clip(0.3 + 0.4 * table["label"] + rng.normal(0, 0.1, 200), 0, 1)
-    beaten = measured(table.assign(score=strong, frame_difference=table["score"]))["best_baseline"]
+    beaten = measured(table.assign(score=strong, baseline_frame_difference=table["score"]))["best_baseline"]
     assert beaten["name"] == "frame_difference"
     assert beaten["gain"] == pytest.approx(reference.roc_auc_score(table["label"], strong) - beaten["auc"])
     assert 0 < beaten["gain_low"] < beaten["gain"] < beaten["gain_high"]
-    matched = measured(table.assign(score=strong, sharpness=strong))["best_baseline"]
+    matched = measured(table.assign(score=strong, baseline_sharpness=strong))["best_baseline"]
     assert matched["name"] == "sharpness"
     assert matched["gain_low"] == matched["gain_high"] == 0
-    shortcut = measured(table.assign(everything=strong))["best_baseline"]
+    shortcut = measured(table.assign(baseline_everything=strong))["best_baseline"]
     assert shortcut["gain_high"] < 0
 
 
 def test_where_reals_alone_were_learnt_from_there_is_no_baseline():
-    found = measured(PERFECT.assign(**dict.fromkeys(BASELINES, np.nan)))
+    found = measured(PERFECT.assign(**{f"baseline_{name}": np.nan for name in BASELINES}))
     assert {one["auc"] for one in found["baselines"].values()} == {None}
     assert set(found["best_baseline"].values()) == {None}
 
@@ -200,17 +212,94 @@ def test_the_members_of_an_ensemble_are_measured_beside_it():
 
 
 def test_videos_without_a_score_are_counted_by_reason():
-    status = ["ok", "truncated", "no_face", "no_face", "decode_error"]
-    table = videos([0, 1, 0, 1, 1], [0.1, 0.9, *[np.nan] * 3], status=status)
-    assert coverage(table) == {
-        "expected": 5,
-        "scored": 2,
-        "scored_real": 0.5,
-        "scored_fake": pytest.approx(1 / 3),
-        "missing": {"decode_error": 1, "no_face": 2},
-    }
-    assert coverage(PERFECT.iloc[:2])["scored_fake"] is None  # no fake was expected
+    status = ["ok", "truncated", "no_face", "too_few_faces", "missing", "strange"]
+    table = videos([0, 1, 0, 1, 1, 1], [0.1, 0.9, *[np.nan] * 4], status=status, verdict=["real", "fake", *[None] * 4])
+    found = coverage(table)
+    assert (found["expected"], found["scored"], found["ok"]) == (6, 2, pytest.approx(1 / 3))
+    assert (found["ok_real"], found["ok_fake"]) == (0.5, 0.25)
+    assert found["missing"] == {"no_face": 1, "decode_error": 1, "too_short": 0, "filtered": 1, "strange": 1}
+    assert coverage(PERFECT.iloc[:2])["ok_fake"] is None  # no fake was expected
     assert measured(table)["video"]["count"] == 2
+
+
+def test_what_is_missing_counts_as_the_toss_of_a_coin():
+    lost = videos([0, 1], [np.nan, np.nan], video_id=["x", "y"], verdict=None, status="no_face")
+    found = measured(pd.concat([PERFECT, lost], ignore_index=True))
+    assert found["video"]["auc"] == 1
+    tossed = found["coverage"]["as_chance"]
+    assert tossed["auc"] == pytest.approx((4 + 5 / 2) / 9)  # of 9 pairs, five have a video without a score
+    assert tossed["accuracy"] == pytest.approx((4 + 2 / 2) / 6)
+    assert tossed["balanced_accuracy"] == pytest.approx((2 + 1 / 2) / 3)
+    rng = np.random.default_rng(0)  # by many tosses
+    both = random(100)
+    both.loc[:29, ["score", "verdict"]] = [np.nan, None]
+    tosses = [
+        reference.roc_auc_score(both["label"], both["score"].fillna(pd.Series(rng.choice([-1, 2], 100))))
+        for _ in range(4000)
+    ]
+    assert evaluate.as_chance(both)["auc"] == pytest.approx(np.mean(tosses), abs=0.01)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_too_few_scored_of_either_class_fail_the_stage_and_say_why(label):
+    table = random(40)
+    table.loc[table["label"] == label, "score"] = np.nan
+    table.loc[table["score"].isna(), "status"] = "no_face"
+    found = measured(table)
+    with pytest.raises(
+        UserError, match=f"0.0% of the {('real', 'fake')[label]} test videos .* is 50.0% .lost: .* no_face"
+    ):
+        evaluate.too_few(found, P)
+    evaluate.too_few(found, P.model_copy(update={"min_coverage": 0.0}))
+    evaluate.too_few(measured(random(40)), P.model_copy(update={"min_coverage": 1.0}))
+
+
+def test_the_words_of_the_standard_for_presentation_attacks():
+    table = videos(
+        [0, 0, 0, 0, 1, 1, 1, 1, 1],
+        [0.1, 0.9, 0.2, np.nan, 0.9, 0.4, 0.3, 0.8, np.nan],
+        method=["", "", "", "", "swap", "swap", "blend", "", "blend"],
+    )
+    table["verdict"] = np.where(table["score"].isna(), None, table["verdict"])
+    assert evaluate.presentation_attack(table) == {
+        "apcer": {"blend": 1.0, "swap": 0.5, "unnamed": 0.0},
+        "apcer_worst": 1.0,
+        "bpcer": pytest.approx(1 / 3),
+        "apnrr": pytest.approx(1 / 5),
+        "bpnrr": 0.25,
+    }
+
+
+# ---- held out
+
+
+def test_what_training_has_seen_stands_apart_from_what_it_has_not():
+    rng = np.random.default_rng(0)
+    table = random(200)
+    table["method"] = np.where(table["label"] == 1, np.where(np.arange(200) % 3, "swap", "new"), "")
+    easy = np.clip(0.2 + 0.6 * table["label"] + rng.normal(0, 0.1, 200), 0, 1)
+    table["score"] = np.where(table["method"] == "new", rng.random(200), easy)
+    found = measured(table, p=P.model_copy(update={"held_out": HeldOut(methods=("new",))}))
+    reals, new = (table["label"] == 0), table["method"] == "new"
+    assert (found["seen"]["fakes"], found["held_out"]["fakes"]) == ((~reals & ~new).sum(), new.sum())
+    assert found["seen"]["reals"] == found["held_out"]["reals"] == reals.sum()
+    both = table[reals | new]
+    assert found["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(both["label"], both["score"]))
+    assert found["held_out"]["auc_high"] < found["seen"]["auc_low"]
+    assert found["seen"]["best_baseline"]["auc"] is not None
+
+
+def test_a_held_out_dataset_brings_its_own_reals():
+    table = random(100).assign(dataset=["a", "a", "b", "b"] * 25)
+    found = measured(table, p=P.model_copy(update={"held_out": HeldOut(datasets=("b",))}))
+    own = table[table["dataset"] == "b"]
+    assert (found["held_out"]["reals"], found["held_out"]["fakes"]) == tuple(own["label"].value_counts().sort_index())
+    assert found["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(own["label"], own["score"]))
+    assert found["seen"]["reals"] + found["held_out"]["reals"] == (table["label"] == 0).sum()
+
+
+def test_where_nothing_is_held_out_there_is_one_column():
+    assert not {"seen", "held_out"} & set(measured(random()))
 
 
 # ---- curves

@@ -76,7 +76,16 @@ def test_one_person_has_no_interval_and_it_says_so():
     found = described(people(1, each=5), resamples=200, seed=0)
     assert found["auc"] is not None
     assert all(value is None for name, value in found.items() if name.endswith(("_low", "_high")))
-    assert found["undefined"]["intervals"] == "a class of fewer than 2 groups"
+    assert found["undefined"]["intervals"] == "a class of fewer than 2 groups of people"
+
+
+def test_a_figure_of_one_class_has_an_interval_of_that_class_alone():
+    reals = people(20)
+    alone = Sample(*(column[::2] for column in (reals.label, reals.score, reals.called, reals.group)), 20)
+    found = described(alone, resamples=200, seed=0)
+    for name in ("false_positive_rate", "accuracy", "brier", "log_loss"):
+        assert found[f"{name}_low"] < found[name] < found[f"{name}_high"], name
+    assert found["auc_low"] is found["recall_low"] is None
 
 
 @pytest.mark.parametrize(

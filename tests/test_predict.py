@@ -16,10 +16,10 @@ import yaml
 
 from deepfake import video
 from deepfake.base import params, tables
-from deepfake.evaluate import EvaluateParams
 from deepfake.inference import Detector, Member, architecture, load
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepared
+from deepfake.protocol import EvaluateParams
 from deepfake.scores import Scoring
 from deepfake.videos import read
 from stages.evaluate import predict as evaluated

@@ -222,7 +222,8 @@ def test_a_sample_of_a_table_knows_its_people():
         {"label": [0, 1, 1], "score": [0.1, 0.9, 0.4], "other": 0.3, "verdict": ["real", "fake", "real"]}
     )
     one = Sample.of(table.assign(group=["b", "a", "b"]), "other")
-    assert (one.group.tolist(), one.groups, one.smallest()) == ([1, 0, 1], 2, 1)
+    assert (one.group.tolist(), one.groups, one.people("auc")) == ([1, 0, 1], 2, 1)
+    assert [one.people(name) for name in ("recall", "false_positive_rate", "accuracy")] == [2, 1, 2]
     assert (one.called.tolist(), one.score.tolist()) == ([False, True, False], [0.3] * 3)
 
 

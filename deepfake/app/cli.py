@@ -10,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from deepfake.app.compare import compare
+from deepfake.app.left_out import OneOf, queue
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
@@ -89,16 +90,25 @@ def recipe(
     name: Annotated[str, typer.Argument(help="a file of recipes/")] = "",
     every: Annotated[bool, typer.Option("--list", help="the recipes, a line each")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="its training alone, reduced to minutes on a CPU")] = False,
+    leave_one_out: Annotated[
+        OneOf | None, typer.Option(help="a queue: each method, or dataset, held out of training in its turn")
+    ] = None,
 ) -> None:
-    """A published system as settings for DVC: dvc exp run $(deepfake recipe xception)."""
+    """A published system as settings for DVC: dvc exp run $(deepfake recipe xception).
+
+    With --leave-one-out, commands: deepfake recipe --leave-one-out method | sh, then dvc exp run --run-all.
+    """
     from deepfake import recipes
 
-    if every or not name:
+    settings = recipes.load(name).overrides(demo) if name else []
+    if leave_one_out:
+        print("\n".join(queue(leave_one_out.value, settings)))
+    elif every or not name:
         known = recipes.names()
         for one in known:
             print(f"{one:<{max(map(len, known))}}  {recipes.load(one).about}")
     else:
-        print(" ".join(f"-S {override}" for override in recipes.load(name).overrides(demo)))
+        print(" ".join(f"-S {override}" for override in settings))
 
 
 @app.command()

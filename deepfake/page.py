@@ -1,0 +1,248 @@
+"""page: the report of a test as one HTML page that needs nothing else: read from disk, on a phone, or printed."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import cv2
+import pandas as pd
+import yaml
+
+from deepfake import charts, evidence
+from deepfake.report import Facts, Mistake, verdict, within
+from deepfake.video import Images
+
+SIDE = 72  # px of a face
+STYLE = """
+:root { color-scheme: light; --line: #d8d8d8; --soft: #f5f5f5; --dim: #666; --bad: #b22; --good: #2e8b57; }
+* { box-sizing: border-box; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #111; background: #fff; margin: 0 auto; padding: 1rem;
+  max-width: 68rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; } p { margin: .3rem 0 .6rem; max-width: 48rem; }
+.verdict { background: var(--soft); border-left: 4px solid #111; padding: .6rem .8rem; font-size: 1.05rem; }
+.dim { color: var(--dim); } .wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td { white-space: nowrap; } th { font-weight: 600; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .6rem; }
+.charts svg { width: 100%; height: auto; }
+.mistake { border-top: 1px solid var(--line); padding: .5rem 0; break-inside: avoid; }
+.mistake h3 { overflow-wrap: anywhere; margin-top: .2rem; }
+.strip { display: flex; flex-wrap: wrap; gap: 2px; } .strip img { width: 72px; height: 72px; }
+.mistake svg { width: 100%; max-width: 590px; height: 64px; display: block; }
+pre { background: var(--soft); padding: .6rem; overflow-x: auto; font-size: .8rem; }
+code { overflow-wrap: anywhere; }
+@media print { body { font-size: 11px; max-width: none; padding: 0; } pre { white-space: pre-wrap; }
+  h2 { break-after: avoid; } table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
+"""
+LEVELS = ("video", "track", "sequence")
+ROWS = {
+    "auc": "AUC",
+    "ap": "average precision",
+    "eer": "equal error rate",
+    "tpr_at_fpr_1": "true positives at 1 % false ones",
+    "tpr_at_fpr_5": "true positives at 5 % false ones",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
+    "false_positive_rate": "reals called fake",
+    "false_negative_rate": "fakes called real",
+    "precision_at_prevalence": "precision at the supposed prevalence",
+    "log_loss": "log-loss",
+    "brier": "Brier score",
+    "ece": "calibration error (equal mass)",
+    "cllr": "Cllr",
+    "min_cllr": "Cllr, least possible",
+}
+
+
+def page(facts: Facts) -> str:
+    """The report as HTML, whole in itself."""
+    body = "\n".join(part for part in _parts(facts) if part)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>deepfake: report of the test</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table that scrolls by itself where it is wider than the screen."""
+    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(str(one))}</td>" for one in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _parts(facts: Facts) -> Iterable[str]:
+    m = facts.metrics
+    yield "<h1>Report of the test</h1>"
+    yield f'<p class="verdict">{escape(verdict(m))}</p>'
+    yield (
+        '<p class="dim">P(fake) is calibrated where real and fake are equally likely. '
+        "Brackets: 95 % intervals, over people.</p>"
+    )
+    yield "<h2>From raw videos to the test</h2>" + table(("", "real", "fake"), facts.funnel)
+    yield _coverage(m["coverage"])
+    yield "<h2>Figures</h2>" + _figures(m)
+    yield _columns(m)
+    yield "<h2>Curves</h2>" + _charts(facts)
+    yield "<h2>What shortcuts tell</h2>" + _baselines(m)
+    yield "<h2>What the order of the frames is worth</h2>" + _order(m["order"])
+    yield "<h2>Slices</h2>" + _slices(m)
+    yield "<h2>In the words of ISO/IEC 30107-3</h2>" + _attacks(m["presentation_attack"])
+    yield "<h2>The most confident mistakes</h2>" + _mistakes(facts.mistakes)
+    yield "<h2>What was tested</h2>" + table(("file", "sha256"), facts.hashes.items())
+    yield f"<h2>How it was made</h2><pre>{escape(yaml.safe_dump(facts.params, sort_keys=False))}</pre>"
+
+
+def _coverage(found: Mapping[str, Any]) -> str:
+    lost = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in found["missing"].items() if n) or "none"
+    chance = found["as_chance"]["auc"]
+    tossed = "" if chance is None else f" With what is missing guessed by chance, the AUC is {chance:.3f}."
+    counts = f"{found['scored']} of {found['expected']} test videos were scored"
+    return f"<p>{counts}; without a score: {escape(lost)}.{tossed}</p>"
+
+
+def _figures(m: Mapping[str, Any]) -> str:
+    levels = {level: m[level] | (m["calibration"] if level == "video" else {}) for level in LEVELS}
+    rows = [(said, *(within(own, name) for own in levels.values())) for name, said in ROWS.items()]
+    counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
+    notes = {
+        f"{ROWS[name]}: {why}" for own in levels.values() for name, why in own["undefined"].items() if name in ROWS
+    }
+    chance = m["calibration"]["ece_by_chance"]
+    if chance is not None:
+        notes.add(f"a perfectly calibrated detector would show a calibration error of {chance:.3f} on so few videos")
+    text = "".join(f"<li>{escape(note)}</li>" for note in sorted(notes))
+    return table(("", *LEVELS), [*counts, *rows]) + (f'<ul class="dim">{text}</ul>' if text else "")
+
+
+def _columns(m: Mapping[str, Any]) -> str:
+    if "held_out" not in m:
+        return ""
+    names = ("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate")
+    both = [m["seen"], m["held_out"]]
+    rows = [(what, *(one[what] for one in both)) for what in ("reals", "fakes", "groups")]
+    rows += [(ROWS[name], *(within(one, name) for one in both)) for name in names]
+    rows.append(("best shortcut, AUC", *(within(one["best_baseline"], "auc") for one in both)))
+    return "<h2>Seen in training, and held out</h2>" + table(("", "seen", "held out"), rows)
+
+
+def _charts(facts: Facts) -> str:
+    drawn = "".join(charts.svg(name, facts.predictions, facts.metrics) for name in charts.ALL)
+    return f'<div class="charts">{drawn}</div>'
+
+
+def _baselines(m: Mapping[str, Any]) -> str:
+    rows = [(name.replace("_", " "), within(own, "auc")) for name, own in m["baselines"].items()]
+    leak = m["baselines"]["metadata"].get("auc_over_all")
+    said = (
+        ""
+        if leak is None
+        else f"<p>Over all videos, metadata alone reach {leak:.3f}: far above .5, the dataset leaks.</p>"
+    )
+    best = m["best_baseline"]
+    adds = (
+        f"<p>The detector adds {within(best, 'gain')} to the best of these on the same people.</p>"
+        if best["name"]
+        else ""
+    )
+    return table(("numbers alone", "AUC"), [*rows, ("the detector", within(m["video"], "auc"))]) + adds + said
+
+
+def _order(found: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            "undefined" if one["auc"] is None else f"{one['auc']:.3f}",
+            within(one, "drop"),
+            _shown(one["logit_change"]),
+        )
+        for name, one in found.items()
+    ]
+    lost = [one["drop_low"] for one in found.values() if one["drop_low"] is not None and one["drop_low"] > 0]
+    said = (
+        "The order of the frames matters: disturbing it costs more than noise."
+        if lost
+        else "No disturbance costs more than noise: the detector tells by single frames."
+    )
+    return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{said}</p>"
+
+
+def _shown(figure: float | None) -> str:
+    return "undefined" if figure is None else f"{figure:.3f}"
+
+
+def _slices(m: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            f"{name.removeprefix('by_').replace('_', ' ')}: {value}"
+            + (f" ({one['from']:g} to {one['to']:g})" if "from" in one else ""),
+            one["reals"],
+            one["fakes"],
+            one["abstained"],
+            *(within(one, figure) for figure in ("auc", "false_positive_rate", "false_negative_rate")),
+        )
+        for name, values in m.items()
+        if name.startswith("by_")
+        for value, one in values.items()
+    ]
+    worst = m["worst_slice"]
+    said = f"<p>The worst: {escape(worst['name'])}, AUC {within(worst, 'auc')}.</p>" if worst["name"] else ""
+    return said + table(("slice", "reals", "fakes", "no score", "AUC", "reals called fake", "fakes called real"), rows)
+
+
+def _attacks(found: Mapping[str, Any]) -> str:
+    rows = [(f"APCER, {name}", _shown(rate)) for name, rate in found["apcer"].items()]
+    named = {"apcer_worst": "APCER, worst", "bpcer": "BPCER", "apnrr": "APNRR", "bpnrr": "BPNRR"}
+    return table(("rate", ""), rows + [(said, _shown(found[key])) for key, said in named.items()])
+
+
+def _mistakes(found: Sequence[Mistake]) -> str:
+    if not found:
+        return "<p>None: every scored video was called rightly.</p>"
+    return "".join(_mistake(one) for one in found)
+
+
+def _mistake(one: Mistake) -> str:
+    kind = "real" if one.row["label"] == 0 else f"fake ({one.row['method']})" if one.row["method"] else "fake"
+    strip = "".join(f'<img alt="" src="{_jpeg(face)}">' for face in one.faces)
+    said = evidence.verbal(float(one.row["score"]))
+    return (
+        f'<div class="mistake"><h3>{escape(str(one.row["video_id"]))}</h3>'
+        f"<p>{escape(kind)}, P(fake) {one.row['score']:.3f}: {said}</p>"
+        f'<div class="strip">{strip}</div>{timeline(one.sequences)}</div>'
+    )
+
+
+def timeline(sequences: pd.DataFrame) -> str:
+    """P(fake) of each sequence from its first to its last time, as an <svg> element; the dashes are at .5."""
+    end = max(float(sequences["last"].max()), 1e-6)
+    lines = "".join(
+        f'<line x1="{30 + 555 * row.first / end:.1f}" x2="{33 + 555 * row.last / end:.1f}" y1="{y:.1f}" y2="{y:.1f}" '
+        'stroke="#111" stroke-width="2" stroke-opacity=".6"/>'
+        for row in sequences.itertuples()
+        if (y := 5 + 42 * (1 - row.score)) is not None
+    )
+    words = "".join(
+        f'<text x="{x}" y="{y}" font-size="10" fill="#666" text-anchor="{anchor}">{said}</text>'
+        for x, y, anchor, said in (
+            (26, 10, "end", "1"),
+            (26, 50, "end", "0"),
+            (30, 62, "start", "0 s"),
+            (588, 62, "end", f"{end:.2f} s"),
+        )
+    )
+    dashes = '<line x1="30" x2="588" y1="26" y2="26" stroke="#999" stroke-dasharray="4 3"/>'
+    return f'<svg viewBox="0 0 590 64" role="img" aria-label="P(fake) over time">{dashes}{lines}{words}</svg>'
+
+
+def _jpeg(image: Images) -> str:
+    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return f"data:image/jpeg;base64,{b64encode(encoded.tobytes()).decode()}"

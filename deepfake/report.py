@@ -1,0 +1,109 @@
+"""report: what a test comes to: the videos on their way to it, its verdict in words, and its worst mistakes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from deepfake import video
+from deepfake.base.params import Params
+from deepfake.plots import spread
+from deepfake.video import Images
+from deepfake.videos import USABLE
+
+FACES = 8  # of a mistake that are shown
+
+
+class ReportParams(Params):
+    """What the report shows."""
+
+    mistakes: int = Field(ge=0)  # the most confident ones, of each class
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A video of the test that was called wrongly."""
+
+    row: "pd.Series[Any]"  # of the predictions
+    faces: list[Images]  # some of its longest track, RGB
+    sequences: pd.DataFrame  # of it: first, last, score
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report is made of."""
+
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+    funnel: list[tuple[str, int, int]]  # from raw videos to scored ones: what, reals, fakes
+    mistakes: list[Mistake]
+    params: dict[str, Any]  # that it was trained and prepared by
+    hashes: dict[str, str]  # what was tested, and on what
+
+
+def funnel(
+    videos: pd.DataFrame, kept: pd.DataFrame, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> list[tuple[str, int, int]]:
+    """How many reals and fakes are left after each step."""
+    good = kept["video_id"][kept["reason"] == ""]
+    test = splits[splits["split"] == "test"]
+    steps = {
+        "videos found": videos,
+        "gave frames": videos[videos["status"].isin(USABLE)],
+        "show a face": videos[videos["video_id"].isin(kept["video_id"])],
+        "have good faces enough": videos[videos["video_id"].isin(good)],
+        "train": splits[(splits["split"] == "train") & splits["status"].isin(USABLE)],
+        "validation": splits[(splits["split"] == "val") & splits["status"].isin(USABLE)],
+        "test, expected": test,
+        "test, scored": predictions[predictions["score"].notna()],
+    }
+    return [(name, int((t["label"] == 0).sum()), int((t["label"] == 1).sum())) for name, t in steps.items()]
+
+
+def mistakes(
+    predictions: pd.DataFrame, sequences: pd.DataFrame, kept: pd.DataFrame, faces: Path, most: int
+) -> list[Mistake]:
+    """The most confident mistakes, `most` of each class, the worst first, with faces from data/faces."""
+    said = predictions["verdict"].map({"real": 0, "fake": 1})
+    wrong = predictions[said.notna() & (said != predictions["label"])]
+    wrong = wrong.assign(off=(wrong["score"] - wrong["label"]).abs()).sort_values(["off", "video_id"], ascending=[0, 1])
+    good = kept[kept["reason"] == ""].groupby(["video_id", "track"])["position"].agg(list)
+    found = []
+    for _, row in wrong[wrong.groupby("label").cumcount() < most].iterrows():
+        tracks = good[row["video_id"]]
+        track = tracks.map(len).idxmax()
+        places = [sorted(tracks[track])[i] for i in spread(len(tracks[track]), FACES)]
+        frames = [
+            frame.rgb() for frame in video.read(faces / f"{row['video_id']}/{track}.mkv") if frame.index in places
+        ]
+        found.append(Mistake(row, frames, sequences[sequences["video_id"] == row["video_id"]]))
+    return found
+
+
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """What the test says, in one or two sentences."""
+    video_level, best = metrics["video"], metrics["best_baseline"]
+    if video_level["auc"] is None:
+        return f"Nothing can be said of how well fakes are told: {video_level['undefined']['auc']}."
+    people = f"{video_level['reals']} real and {video_level['fakes']} fake videos of {video_level['groups']} groups"
+    said = f"AUC {within(video_level, 'auc')} on {people} of people."
+    if best["gain"] is None:
+        return f"{said} There is no baseline to compare with."
+    name = best["name"].replace("_", " ")
+    if best["gain_low"] is not None and best["gain_low"] > 0:
+        return f"{said} That is more than the best shortcut tells ({name}), by {within(best, 'gain')}."
+    return (
+        f"{said} It is not shown that this is more than the best shortcut tells: {name} alone reaches "
+        f"{best['auc']:.3f}, the detector adds {within(best, 'gain')}."
+    )
+
+
+def within(figures: Mapping[str, Any], name: str) -> str:
+    """A figure and its interval."""
+    value, low, high = (figures.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None:
+        return "undefined"
+    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else "")

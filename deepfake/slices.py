@@ -1,0 +1,105 @@
+"""slices: the test by what its videos are like: where does the detector do worst?"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deepfake.intervals import described
+from deepfake.statistics import Sample
+
+KINDS = ("method", "dataset", "compression")  # columns of texts that are always looked at
+NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds
+THIRDS = ("low", "middle", "high")
+SHOWN = ("auc", "false_positive_rate", "false_negative_rate")
+KNOWN = {  # columns of the videos that are no property of what they show
+    *("video_id", "path", "label", "identities", "source", "split", "status", "reason", "frames", "kept"),
+    *("pix_fmt", "width", "height", "rotation", "fps", "bitrate", "header_frames", "sha256", "pictures_sha256"),
+    *("start_time", "duration"),
+}
+MOST = 20  # values of a further column: more are names, not kinds
+
+
+def properties(videos: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """What each video is like, by its id: the numbers of NUMBERS, and every further column that has few values.
+
+    face_side: px, the median face; sharpness: of the median face; faces: tracks; duration: s; bits_per_pixel: of the
+    file, which is how strongly it is compressed. NaN or "" where unknown.
+    """
+    good = kept[kept["reason"] == ""].groupby("video_id")
+    table = videos.set_index("video_id")
+    pixels = table["width"] * table["height"] * table["fps"] * table["duration"]
+    numbers = {
+        "face_side": good["width"].median(),
+        "sharpness": good["sharpness"].median(),
+        "faces": good["track"].nunique(),
+        "duration": table["duration"],
+        "bits_per_pixel": table["bitrate"] * table["duration"] / pixels.where(pixels > 0),
+    }
+    texts = {
+        name: table[name].fillna("").astype(str)
+        for name in table
+        if name not in KNOWN and (name in KINDS or 1 < table[name].nunique() <= MOST)
+    }
+    return pd.DataFrame(numbers | texts, index=table.index)
+
+
+def slices(predictions: pd.DataFrame, about: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """For each property, as `by_<property>`, the figures of each of its values; and the worst of all.
+
+    Fakes of one method are set against all reals. A number is divided into thirds of the test.
+    """
+    further = about[[name for name in about if name not in predictions]]  # a manifest may have a column "score"
+    known = predictions.join(further, on="video_id")
+    found: dict[str, Any] = {}
+    for name in [*KINDS, *NUMBERS, *sorted(set(further) - {*KINDS, *NUMBERS})]:
+        if name in known and (values := _values(known[name], name in NUMBERS)) is not None:
+            fakes_alone = known["label"].eq(1) if name == "method" else pd.Series(True, known.index)
+            own = {value: known[values.eq(value) | ~fakes_alone] for value in _order(values[fakes_alone])}
+            if len(own) > 1 or (own and name == "method"):
+                found[f"by_{name}"] = {value: figures(rows, resamples, seed) for value, rows in own.items()}
+                if name in NUMBERS:
+                    for value, rows in own.items():
+                        found[f"by_{name}"][value] |= {"from": rows[name].min(), "to": rows[name].max()}
+    return found | {"worst_slice": worst(found)}
+
+
+def figures(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Counts, abstentions, and the AUC and the error rates with their intervals."""
+    scored = rows[rows["score"].notna()]
+    said = described(Sample.of(scored), resamples, seed)
+    counts = {"reals": int(scored["label"].eq(0).sum()), "fakes": int(scored["label"].eq(1).sum())}
+    counts |= {"groups": int(scored["group"].nunique()), "abstained": len(rows) - len(scored)}
+    return counts | {key: said[key] for name in SHOWN for key in (name, f"{name}_low", f"{name}_high")}
+
+
+def worst(found: dict[str, Any]) -> dict[str, Any]:
+    """The slice of the lowest AUC, among those of enough people to have an interval."""
+    aucs = {
+        f"{name.removeprefix('by_').replace('_', ' ')}: {value}": own
+        for name, values in found.items()
+        for value, own in values.items()
+        if own["auc_low"] is not None
+    }
+    if not aucs:
+        return dict.fromkeys(("name", "auc", "auc_low", "auc_high"))
+    name = min(aucs, key=lambda one: (aucs[one]["auc"], one))
+    return {"name": name, **{key: aucs[name][key] for key in ("auc", "auc_low", "auc_high")}}
+
+
+def _values(column: "pd.Series[Any]", number: bool) -> "pd.Series[str] | None":
+    """The value of each row, "" where it is unknown; None where there is nothing to divide."""
+    if not number:
+        return column.fillna("").astype(str)
+    known = column.dropna()
+    if known.nunique() < 2:
+        return None
+    edges = np.unique(np.quantile(known, (1 / 3, 2 / 3)))
+    place = np.searchsorted(edges, column, side="left")
+    names = THIRDS if len(edges) == 2 else (THIRDS[0], THIRDS[2])
+    return pd.Series(np.array(names)[np.minimum(place, len(names) - 1)], column.index).mask(column.isna(), "")
+
+
+def _order(values: "pd.Series[str]") -> list[str]:
+    """The values that there are, thirds from low to high."""
+    return sorted(set(values) - {""}, key=lambda one: (THIRDS.index(one) if one in THIRDS else 0, one))

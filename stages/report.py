@@ -1,0 +1,55 @@
+"""report: one page and a model card of the test, from the tables that evaluate writes."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from deepfake import bundle, modelcard, page, report
+from deepfake.base import items, params, tables
+from deepfake.base.disk import aside
+from deepfake.base.errors import UserError
+from deepfake.videos import read
+from stages.command import In, Out, done, main
+
+
+def run(
+    detector: In = Path("models/detector"),
+    videos: In = Path("data/videos.csv"),
+    kept: In = Path("data/kept.parquet"),
+    splits: In = Path("data/splits.csv"),
+    faces: In = Path("data/faces"),
+    predictions: In = Path("reports/predictions.csv"),
+    sequences: In = Path("reports/sequences.csv"),
+    metrics: In = Path("reports/metrics.json"),
+    html: Out = Path("reports/report.html"),
+    card: Out = Path("reports/model_card.md"),
+) -> None:
+    """Write the page that a reviewer reads, and the card that goes with the detector."""
+    p = params.load("report", report.ReportParams)
+    scored, parts, seen, dealt = read(predictions), read(sequences), tables.read(kept), read(splits)
+    if not metrics.is_file():
+        raise UserError(f"no metrics {metrics}", "run the stage that writes them: dvc repro")
+    made, trained = bundle.read(detector), bundle.read_networks(detector).members
+    facts = report.Facts(
+        json.loads(metrics.read_text(encoding="utf-8")),
+        scored,
+        report.funnel(read(videos), seen, dealt, scored),
+        report.mistakes(scored, parts, seen, faces, p.mistakes),
+        made.params | {"train": trained[0].settings, "scoring": made.scoring.model_dump(mode="json")},
+        {file.as_posix(): items.content(file) for file in (detector / bundle.CARD, splits, predictions, metrics)},
+    )
+    for path, text in ((html, page.page(facts)), (card, modelcard.card(facts, dealt, revision()))):
+        with aside(path) as new:
+            new.write_text(text, encoding="utf-8")
+    done("report", f"{len(facts.mistakes)} mistakes shown", html)
+
+
+def revision() -> str:
+    """The commit that the folder is of, and its date: the same whenever it is asked."""
+    call = ["git", "log", "-1", "--format=%cs, commit %h"]
+    shown = subprocess.run(call, capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or "a folder without git"
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,122 @@
+"""slices: each part of the test has its own figures, and the worst one is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from deepfake.slices import properties, slices
+
+
+def predictions(count: int = 120, **columns) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    label = np.arange(count) % 2
+    score = np.clip(rng.normal(0.4 + 0.2 * label, 0.2), 0, 1).round(3)
+    usual = {"video_id": [f"v{i}" for i in range(count)], "label": label, "group": [f"g{i // 4}" for i in range(count)]}
+    usual |= {"method": np.where(label, np.where(np.arange(count) % 4 == 1, "swap", "blend"), ""), "dataset": ""}
+    return pd.DataFrame(usual | {"score": score, "verdict": np.where(score < 0.5, "real", "fake")} | columns)
+
+
+def cut(table: pd.DataFrame, **columns) -> dict:
+    return slices(table, pd.DataFrame(columns, index=table["video_id"]), resamples=200, seed=0)
+
+
+# ---- what videos are like
+
+
+def test_a_video_is_like_its_file_and_its_good_faces():
+    sizes = {
+        "width": [100, 200],
+        "height": [50, 50],
+        "fps": [10.0, 10.0],
+        "duration": [2.0, 0.0],
+        "bitrate": [5000.0, 9.0],
+    }
+    videos = pd.DataFrame(
+        {"video_id": ["a", "b"], "method": ["", "swap"], "codec": ["h264", "vp9"], "sex": ["f", None]} | sizes
+    )
+    faces = {"video_id": ["a"] * 4, "track": [0, 0, 1, 2], "width": [10.0, 30, 20, 99], "sharpness": [1.0, 2, 3, 99]}
+    found = properties(videos, pd.DataFrame(faces | {"reason": ["", "", "", "small"]}))
+    assert found.loc["a", ["face_side", "sharpness", "faces", "duration"]].tolist() == [20, 2, 2, 2.0]
+    assert found.loc["a", "bits_per_pixel"] == 5000 * 2 / (100 * 50 * 20)
+    assert found.loc["b", ["face_side", "sharpness", "faces", "bits_per_pixel"]].isna().all()
+    assert found.loc["b", ["method", "codec"]].tolist() == ["swap", "vp9"]
+    assert set(found) == {"face_side", "sharpness", "faces", "duration", "bits_per_pixel", "method", "codec"}
+
+
+def test_a_further_column_of_the_manifest_is_a_property_unless_it_names_each_video():
+    videos = pd.DataFrame(
+        {"video_id": [f"v{i}" for i in range(50)], "width": 1, "height": 1, "fps": 1.0, "duration": 1.0}
+    )
+    videos = videos.assign(
+        bitrate=1.0, skin=["light", "dark"] * 25, comment=[f"take {i}" for i in range(50)], camera="x"
+    )
+    kept = pd.DataFrame({"video_id": ["v0"], "track": 0, "width": 1.0, "sharpness": 1.0, "reason": ""})
+    found = properties(videos, kept)
+    assert "skin" in found
+    assert not {"comment", "camera"} & set(found)
+
+
+# ---- figures
+
+
+def test_fakes_of_one_method_stand_against_all_reals():
+    table = predictions()
+    found = cut(table)["by_method"]
+    for name in ("swap", "blend"):
+        own = table[(table["label"] == 0) | (table["method"] == name)]
+        assert found[name]["auc"] == pytest.approx(roc_auc_score(own["label"], own["score"]))
+        assert found[name]["auc_low"] < found[name]["auc"] < found[name]["auc_high"]
+        assert (found[name]["reals"], found[name]["fakes"], found[name]["groups"]) == (60, 30, 30)
+    assert set(found) == {"swap", "blend"}
+
+
+def test_a_number_is_divided_into_thirds_of_the_test():
+    table = predictions()
+    side = np.random.default_rng(1).permutation(120.0 + np.arange(120))
+    found = cut(table, face_side=side)["by_face_side"]
+    assert list(found) == ["low", "middle", "high"]
+    assert [(one["from"], one["to"]) for one in found.values()] == [(120, 159), (160, 199), (200, 239)]
+    low = table[side < 160]
+    assert found["low"]["auc"] == pytest.approx(roc_auc_score(low["label"], low["score"]))
+    assert sum(one["reals"] + one["fakes"] for one in found.values()) == 120
+
+
+def test_a_number_of_few_values_is_divided_where_it_can_be():
+    found = cut(predictions(), faces=[1.0] * 100 + [2.0] * 20, duration=[3.0] * 120)
+    assert {name: (one["from"], one["to"]) for name, one in found["by_faces"].items()} == {
+        "low": (1, 1),
+        "high": (2, 2),
+    }
+    assert "by_duration" not in found
+
+
+def test_what_could_not_be_scored_is_counted_as_an_abstention():
+    table = predictions()
+    table.loc[:9, ["score", "verdict"]] = [np.nan, None]
+    found = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
+    assert (found["c23"]["abstained"], found["c40"]["abstained"]) == (10, 0)
+    assert found["c23"]["reals"] + found["c23"]["fakes"] == 50
+
+
+def test_the_error_rates_of_a_slice_are_those_of_its_verdicts():
+    table = predictions()
+    found = cut(table, sex=["f", "m"] * 60)["by_sex"]  # f are the reals, m the fakes
+    assert found["f"]["auc"] is found["f"]["false_negative_rate"] is None
+    assert found["f"]["false_positive_rate"] == pytest.approx((table["verdict"][::2] == "fake").mean())
+    assert found["m"]["false_negative_rate_low"] < found["m"]["false_negative_rate"]
+
+
+def test_the_worst_slice_is_named():
+    table = predictions()
+    bad = table["video_id"].isin([f"v{i}" for i in range(40, 80)])
+    table["score"] = np.where(bad, 1 - table["label"], table["label"]).astype(float)
+    found = cut(table, skin=np.where(bad, "dark", "light"))
+    assert found["worst_slice"]["name"] == "skin: dark"
+    assert found["worst_slice"]["auc"] == 0
+    assert cut(predictions(4, group="one"))["worst_slice"] == dict.fromkeys(("name", "auc", "auc_low", "auc_high"))
+
+
+def test_a_column_of_the_manifest_never_hides_one_of_ours():
+    found = cut(predictions(), score=["high", "low"] * 60)  # a column of that name in a manifest
+    assert "by_score" not in found
