@@ -2,10 +2,10 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro clone test test-all lint lock
+.PHONY: repro clone test test-all lint lock review
 repro: clone .venv/ready
 	dvc repro
-	@cat reports/metrics.json
+	@cat reports/model_card.md
 
 # DVC works in a git repository alone: said before anything is set up.
 clone:
@@ -18,6 +18,12 @@ test: .venv/ready
 
 test-all: .venv/ready
 	OMP_NUM_THREADS=1 pytest -n auto --dist loadfile
+
+# What a change did to the figures: make review, or BASE=revision. The plots of both lie over each other in .cache/plots.
+BASE ?= main
+review: .venv/ready
+	@.ci/review $(BASE)
+	@dvc plots diff --quiet --out .cache/plots $(BASE)
 
 lint: .venv/ready
 	ruff check . && ruff format --check . && mypy

@@ -49,10 +49,9 @@ def precision_recall(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) ->
 
 def confusion(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
     """How many are called what, at the frozen threshold."""
-    names = scored["label"].map({0: "real", 1: "fake"})
-    order = ["real", "fake"]
-    ConfusionMatrixDisplay.from_predictions(
-        names, scored["verdict"], labels=order, ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0}
+    counts = np.array(list(metrics["video"]["confusion"].values())).reshape(2, 2)
+    ConfusionMatrixDisplay(counts, display_labels=["real", "fake"]).plot(
+        ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": max(1, counts.max())}
     )
     ax.set(title="Confusion at the frozen threshold", xlabel="verdict", ylabel="label")
 

@@ -153,6 +153,9 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     if np.isnan(value) or not resampled:
         return Difference(None if np.isnan(value) else value)
     reach = _reach(name, np.array(resampled), first[0])
+    if any(not np.array_equal(one.score, first[0].score) for one in second):  # a test without errors is not certain
+        ends = [1 - _end(first[0].people(name)) for mean in means if name not in UNBOUNDED and mean[0] in (0, 1)]
+        reach = float(np.linalg.norm([reach, *ends]))
     return Difference(value, value - reach, value + reach)
 
 

@@ -148,6 +148,14 @@ def test_without_two_people_of_each_class_a_difference_has_no_interval():
     assert (found.low, found.high, found.beyond_noise) == (None, None, False)
 
 
+def test_being_right_each_time_is_not_being_certain():
+    guess, right = people(20, score=[0.5, 0.5] * 20), people(20, score=[0.1, 0.9] * 20)
+    found = difference([guess], [right], "auc", 100, 0)
+    assert (found.value, found.low) == (0.5, pytest.approx(0.5 - (1 - 0.025 ** (1 / 20))))
+    both = difference([right], [people(20, score=[0.2, 0.8] * 20)], "auc", 100, 0)
+    assert both.low < both.value == 0 < both.high
+
+
 def test_of_one_class_there_is_no_difference():
     reals = Sample(np.array([0, 0]), np.array([0.1, 0.2]), np.array([False, False]), np.arange(2), 2)
     assert difference([reals], [reals], "auc", 100, 0) == Difference(None)

@@ -1,0 +1,215 @@
+"""report: the page shows every figure, needs nothing else, and says what the figures say."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from deepfake import charts, modelcard, page, report, video
+from deepfake.baselines import BASELINES
+from deepfake.evaluate import metrics
+from deepfake.protocol import EvaluateParams, HeldOut
+from deepfake.report import Facts, funnel, mistakes, verdict
+
+P = EvaluateParams(seed=0, resamples=100, shuffles=1, prevalence=0.1, min_coverage=0.0)
+METADATA = {"auc_over_all": 0.51}
+
+
+def predictions(gap: float = 0.4) -> pd.DataFrame:
+    """Sixty videos, the last one without a score; names that a page must not take for its own words."""
+    rng = np.random.default_rng(0)
+    label = np.arange(60) % 2
+    score = np.clip(rng.normal(0.5 + gap * (label - 0.5), 0.2), 0.01, 0.99).round(6)
+    table = pd.DataFrame({"video_id": [f"a/<b>{i}&.mp4" for i in range(60)], "label": label, "score": score})
+    table["verdict"] = np.where(score >= 0.5, "fake", "real")
+    table = table.assign(group=[f"g{i // 4}" for i in range(60)], status="ok", dataset="")
+    table["method"] = np.where(label, np.where(np.arange(60) % 4 == 1, "swap", "blend"), "")
+    table = table.assign(shuffled_0=score, reversed=score, repeated=0.5, **{f"baseline_{n}": 0.5 for n in BASELINES})
+    table.loc[59, ["score", "verdict", "status"]] = [np.nan, None, "no_face"]
+    return table
+
+
+def sequences(table: pd.DataFrame) -> pd.DataFrame:
+    moved = dict.fromkeys(("moved_shuffled", "moved_reversed", "moved_repeated"), 0.1)
+    known = table[table["score"].notna()][["video_id", "score", "verdict"]]
+    return pd.concat([known.assign(track=0, sequence=i, first=i * 0.5, last=i + 1.0, **moved) for i in range(2)])
+
+
+def facts(table: pd.DataFrame | None = None, p: EvaluateParams = P, found=()) -> Facts:
+    table = predictions() if table is None else table
+    parts = sequences(table)
+    about = pd.DataFrame({"face_side": np.arange(len(table)) * 10.0}, table["video_id"])
+    figures = metrics(table, parts, parts, about, p)
+    figures["baselines"]["metadata"] |= METADATA
+    steps = [("videos found", 100, 90), ("test, scored", 30, 29)]
+    return Facts(figures, table, steps, list(found), {"train": {"encoder": "cnn"}}, {"data/splits.csv": "ab" * 32})
+
+
+class Page(HTMLParser):
+    """What stands in a page: its text, and whether every tag is closed."""
+
+    VOID = ("meta", "img", "line", "br")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    return page.page(facts())
+
+
+def test_the_page_stands_alone(whole):
+    outside = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#|data:)([^"')\s>]+)""", whole)
+    assert [one for one in outside if not one.startswith("#")] == []
+    assert "<script" not in whole
+    assert 'name="viewport"' in whole
+    assert "@media print" in whole
+
+
+def test_every_tag_is_closed_and_names_are_text(whole):
+    shown = Page(page.page(facts(found=[report.Mistake(predictions().iloc[0], [], sequences(predictions()))])))
+    assert "a/<b>0&.mp4" in shown.text
+
+
+def test_every_figure_stands_in_the_page_with_its_interval(whole):
+    figures, text = facts().metrics, Page(whole).text
+    for name in page.ROWS:
+        for level in page.LEVELS:
+            own = figures[level] | (figures["calibration"] if level == "video" else {})
+            assert report.within(own, name) in text, (level, name)
+    for said in ("swap", "blend", "face side: low (0 to 190)", "APCER, worst", "test, scored", "encoder: cnn"):
+        assert said in text, said
+    assert "59 of 60 test videos were scored; without a score: 1 no face." in text
+    assert "No disturbance costs more than noise" not in text  # repeated frames do
+
+
+def test_the_page_is_the_same_bytes_each_time(whole):
+    assert page.page(facts()) == whole
+
+
+@pytest.mark.parametrize("name", charts.ALL)
+def test_a_chart_has_a_name_for_those_who_cannot_see_it(whole, name):
+    assert f'aria-label="{name.replace("_", " ")}"' in whole
+
+
+def test_one_class_or_no_score_still_make_a_page():
+    reals = predictions().query("label == 0")
+    assert "Nothing can be said of how well fakes are told: no fake was scored." in Page(page.page(facts(reals))).text
+    none = predictions().assign(score=np.nan, verdict=None)
+    assert "nothing was scored" in Page(page.page(facts(none))).text
+
+
+def test_what_is_held_out_has_a_column_of_its_own():
+    held = P.model_copy(update={"held_out": HeldOut(methods=("blend",))})
+    assert "Seen in training, and held out" in Page(page.page(facts(p=held))).text
+    assert "held out" not in Page(page.page(facts())).text
+
+
+# ---- the verdict
+
+
+def test_the_verdict_says_whether_the_detector_adds_to_the_shortcuts():
+    good = facts(predictions(0.8)).metrics
+    assert re.match(r"AUC \d\.\d+ \[.*\] on 30 real and 29 fake videos of 15 groups of people\.", verdict(good))
+    assert "That is more than the best shortcut tells" in verdict(good)
+    table = predictions()
+    matched = facts(table.assign(baseline_sharpness=table["score"])).metrics
+    assert "It is not shown that this is more than the best shortcut tells: sharpness alone reaches" in verdict(matched)
+    unknown = facts(table.assign(**{f"baseline_{n}": np.nan for n in BASELINES})).metrics
+    assert "no baseline" in verdict(unknown)
+
+
+# ---- what is shown
+
+
+def test_the_funnel_counts_both_classes_after_each_step():
+    videos = pd.DataFrame(
+        {"video_id": list("abcd"), "label": [0, 1, 1, 0], "status": ["ok", "ok", "decode_error", "ok"]}
+    )
+    kept = pd.DataFrame({"video_id": list("abd"), "reason": ["", "small", ""]})
+    splits = videos.assign(
+        split=["train", "test", "test", "test"], status=["ok", "too_few_faces", "decode_error", "ok"]
+    )
+    scored = pd.DataFrame({"label": [0, 1, 1], "score": [0.4, np.nan, np.nan]})
+    assert funnel(videos, kept, splits, scored) == [
+        ("videos found", 2, 2),
+        ("gave frames", 2, 1),
+        ("show a face", 2, 1),
+        ("have good faces enough", 2, 0),
+        ("train", 1, 0),
+        ("validation", 0, 0),
+        ("test, expected", 1, 2),
+        ("test, scored", 1, 0),
+    ]
+
+
+def test_the_most_confident_mistakes_come_first_with_faces_of_the_longest_track(tmp_path, noise):
+    table = predictions().iloc[:6].assign(video_id=list("abcdef"), label=[0, 0, 0, 1, 1, 1])
+    table["score"], table["verdict"] = [0.6, 0.9, 0.1, 0.2, 0.4, 0.8], ["fake", "fake", "real", "real", "real", "fake"]
+    rows = [(v, t, i, "") for v in "abcdef" for t, n in ((0, 2), (1, 11)) for i in range(n)]
+    kept = pd.DataFrame(rows, columns=["video_id", "track", "position", "reason"])
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        with video.recording(tmp_path / name / "1.mkv") as record:
+            for i, image in enumerate(noise):
+                record(image, i / 25)
+    found = mistakes(table, sequences(table), kept, tmp_path, most=1)
+    assert [(one.row["video_id"], len(one.faces)) for one in found] == [("b", 8), ("d", 8)]
+    np.testing.assert_array_equal(found[0].faces[-1], noise[10])
+    assert set(found[0].sequences["video_id"]) == {"b"}
+    assert [one.row["video_id"] for one in mistakes(table, sequences(table), kept, tmp_path, 9)] == list("bdae")
+    shown = page.page(facts(found=found))
+    assert shown.count("data:image/jpeg;base64,") == 16
+    assert "moderate support" not in shown.split("The most confident")[0]
+
+
+def test_a_timeline_shows_each_sequence_from_its_first_to_its_last_time():
+    drawn = page.timeline(pd.DataFrame({"first": [0.0, 5.0], "last": [5.0, 10.0], "score": [1.0, 0.0]}))
+    assert re.findall(r'x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)"', drawn) == [
+        ("30", "588", "26"),
+        ("30.0", "310.5", "5.0"),
+        ("307.5", "588.0", "47.0"),
+    ]
+    assert ">10.00 s<" in drawn
+
+
+# ---- the card
+
+
+def test_the_card_has_the_metadata_of_the_hub_and_the_limits():
+    splits = pd.DataFrame({"split": ["train", "train", "test"], "label": [0, 1, 1], "group": list("abc")})
+    text = modelcard.card(facts(), splits.assign(method=["", "swap", "blend"]), "2026-01-01")
+    head = yaml.safe_load(text.split("---")[1])
+    assert head["model-index"][0]["results"][0]["metrics"][0]["type"] == "roc_auc"
+    assert head["model-index"][0]["results"][0]["metrics"][0]["value"] == round(facts().metrics["video"]["auc"], 4)
+    assert "| train | 1 | 1 | 2 | swap |" in text
+    assert "- Methods measured: blend, swap." in text
+    assert "- Worst on " in text
+    assert "2026-01-01" in text
+
+
+def test_the_picture_of_all_charts_is_made(tmp_path):
+    charts.evaluation(tmp_path / "all.png", facts().predictions, facts().metrics)
+    assert (tmp_path / "all.png").stat().st_size > 10_000
