@@ -93,6 +93,7 @@ def _parts(facts: Facts) -> Iterable[str]:
     yield "<h2>Curves</h2>" + _charts(facts)
     yield "<h2>What shortcuts tell</h2>" + _baselines(m)
     yield "<h2>What the order of the frames is worth</h2>" + _order(m["order"])
+    yield "<h2>Controls</h2>" + _controls(facts.controls)
     yield "<h2>Slices</h2>" + _slices(m)
     yield "<h2>In the words of ISO/IEC 30107-3</h2>" + _attacks(m["presentation_attack"])
     yield "<h2>The most confident mistakes</h2>" + _mistakes(facts.mistakes)
@@ -172,6 +173,12 @@ def _order(found: Mapping[str, Any]) -> str:
         else "No disturbance costs more than noise: the detector tells by single frames."
     )
     return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{said}</p>"
+
+
+def _controls(found: Mapping[str, Any]) -> str:
+    marks = {True: "fine", False: "wrong", None: "open"}
+    rows = [(marks[one["fine"]], one["name"], one["said"]) for one in found["controls"]]
+    return f"<p>{escape(found['verdict'])}</p>" + table(("", "control", "found"), rows)
 
 
 def _shown(figure: float | None) -> str:

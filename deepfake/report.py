@@ -37,6 +37,7 @@ class Facts:
     """What a report is made of."""
 
     metrics: dict[str, Any]
+    controls: dict[str, Any]  # what could make them too good
     predictions: pd.DataFrame
     funnel: list[tuple[str, int, int]]  # from raw videos to scored ones: what, reals, fakes
     mistakes: list[Mistake]

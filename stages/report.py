@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from deepfake import bundle, modelcard, page, report
 from deepfake.base import items, params, tables
@@ -21,17 +22,17 @@ def run(
     predictions: In = Path("reports/predictions.csv"),
     sequences: In = Path("reports/sequences.csv"),
     metrics: In = Path("reports/metrics.json"),
+    controls: In = Path("reports/controls.json"),
     html: Out = Path("reports/report.html"),
     card: Out = Path("reports/model_card.md"),
 ) -> None:
     """Write the page that a reviewer reads, and the card that goes with the detector."""
     p = params.load("report", report.ReportParams)
     scored, parts, seen, dealt = read(predictions), read(sequences), tables.read(kept), read(splits)
-    if not metrics.is_file():
-        raise UserError(f"no metrics {metrics}", "run the stage that writes them: dvc repro")
     made, trained = bundle.read(detector), bundle.read_networks(detector).members
     facts = report.Facts(
-        json.loads(metrics.read_text(encoding="utf-8")),
+        read_metrics(metrics),
+        read_metrics(controls),
         scored,
         report.funnel(read(videos), seen, dealt, scored),
         report.mistakes(scored, parts, seen, faces, p.mistakes),
@@ -42,6 +43,13 @@ def run(
         with aside(path) as new:
             new.write_text(text, encoding="utf-8")
     done("report", f"{len(facts.mistakes)} mistakes shown", html)
+
+
+def read_metrics(path: Path) -> Any:
+    """The metrics of a file. Raises UserError where there is none."""
+    if not path.is_file():
+        raise UserError(f"no metrics {path}", "run the stage that writes them: dvc repro")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def revision() -> str:

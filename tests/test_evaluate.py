@@ -13,7 +13,7 @@ from deepfake.evaluate import Metrics, coverage, curves, metrics
 from deepfake.protocol import EvaluateParams, HeldOut
 from deepfake.videos import read
 
-P = EvaluateParams(seed=0, resamples=300, shuffles=2, prevalence=0.1, min_coverage=0.5)
+P = EvaluateParams(seed=0, resamples=100, shuffles=2, prevalence=0.1, min_coverage=0.5)
 DISTURBED = ("shuffled_0", "shuffled_1", "reversed", "repeated")
 
 
@@ -118,7 +118,7 @@ def test_of_no_video_nothing_can_be_said():
         "auc": None,
         **dict.fromkeys(("drop", "drop_low", "drop_high", "logit_change")),
     }
-    assert found["coverage"]["missing"] == {"no_face": 2}
+    assert found["coverage"]["missing"] == {"no_face": 2, "decode_error": 0, "too_short": 0, "filtered": 0}
     assert found["best_baseline"]["gain"] is None
 
 
@@ -325,7 +325,9 @@ def test_the_plotted_tables_have_a_row_for_each_scored_video():
         "predicted": ["real", "real", "fake", "fake"],
     }
     assert found["scores"]["score"].tolist() == [0.1, 0.4, 0.6, 0.9]
-    assert found["scores"]["label"].tolist() == ["real", "real", "fake", "fake"]
+    assert found["scores"]["kind"].tolist() == ["real", "real", "swap", "swap"]
+    assert found["reliability"]["videos"].tolist() == [1, 1, 1, 1]
+    assert found["tippett"]["reals"].tolist() == [1, 0.5, 0, 0]
 
 
 def test_one_class_has_no_curve():

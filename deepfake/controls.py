@@ -1,0 +1,188 @@
+"""controls: what could make the figures of a test too good, each looked for by name, and a verdict in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.stats import t as student
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from deepfake import intervals
+from deepfake.base.params import Params
+from deepfake.scores import THRESHOLD
+from deepfake.statistics import Sample
+
+FILE = ("fps", "bitrate", "duration", "frames", "width", "height", "codec", "pix_fmt", "rotation")  # said by a file
+TELLS = 0.6  # the AUC from which a shortcut is called one, if its interval lies above .5
+BIAS = 0.05  # of the faces dropped: the gap between the classes that is called a bias
+NAMED = 5  # of a long list
+
+
+class ControlsParams(Params):
+    """How the controls are done."""
+
+    seed: int = Field(ge=0)  # of folds and resamples
+    resamples: int = Field(ge=100)  # of the people
+
+
+@dataclass(frozen=True)
+class Control:
+    """One thing that was looked for."""
+
+    name: str
+    fine: bool | None  # None: it could not be looked for
+    said: str  # what was found
+
+
+def sides(leaks: Sequence[str]) -> Control:
+    """No person, source or file may be on two sides of the split."""
+    return Control("sides", not leaks, _listed(leaks) or "no person, source or file is on two sides of the split")
+
+
+def fitted_on(validation: pd.DataFrame, splits: pd.DataFrame) -> Control:
+    """Calibrator and threshold may come from validation alone."""
+    side = splits.set_index("video_id")["split"]
+    wrong = [
+        f"{name} ({side.get(name, 'unknown')})"
+        for name in sorted(set(validation["video_id"]))
+        if side.get(name) != "val"
+    ]
+    return Control(
+        "calibrator",
+        not wrong,
+        f"fitted on videos that are not of validation: {_listed(wrong)}" if wrong else "fitted on validation alone",
+    )
+
+
+def threshold(predictions: pd.DataFrame) -> Control:
+    """The verdicts are those of the threshold that was frozen before the test."""
+    scored = predictions[predictions["score"].notna()]
+    other = scored["video_id"][scored["verdict"].eq("fake") != scored["score"].ge(THRESHOLD)].tolist()
+    said = f"the verdicts are those of the frozen threshold, {THRESHOLD}"
+    return Control(
+        "threshold", not other, f"verdicts of another threshold than {THRESHOLD}: {_listed(other)}" if other else said
+    )
+
+
+def metadata(videos: pd.DataFrame, splits: pd.DataFrame, p: ControlsParams) -> list[Control]:
+    """Nothing that a file says of itself may tell fakes by itself."""
+    known = videos.merge(splits[["video_id", "group"]], on="video_id")
+    return [told(f"metadata: {name}", known, [name], p) for name in FILE if name in known]
+
+
+def background(videos: pd.DataFrame, p: ControlsParams) -> Control:
+    """What is around the faces may not tell fakes; `videos` has label, group and the numbers of the background."""
+    names = [name for name in videos if name not in ("video_id", "label", "group")]
+    return told("background", videos, names, p)
+
+
+def told(name: str, videos: pd.DataFrame, numbers: Sequence[str], p: ControlsParams) -> Control:
+    """Whether these columns tell fakes: each fifth of the people is scored by a model fitted on the others."""
+    known = videos.dropna(subset=list(numbers))
+    groups = known.groupby("label")["group"].nunique()
+    if len(groups) < 2 or groups.min() < 5:
+        return Control(name, None, "fewer than five groups of people in a class: it cannot be said")
+    table = known[list(numbers)].apply(
+        lambda one: one if one.dtype.kind in "fiub" else pd.Series(pd.factorize(one)[0], one.index)
+    )
+    if not (table.nunique() > 1).any():
+        return Control(name, True, "the same for all")
+    # a tree finds a single value among others, such as 25 fps between 24 and 30; many numbers are weighed together
+    single = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=p.seed)
+    model = single if len(numbers) == 1 else make_pipeline(StandardScaler(), LogisticRegression())
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=p.seed)
+    score = cross_val_predict(
+        model, table.astype(float), known["label"], groups=known["group"], cv=folds, method="predict_proba"
+    )
+    found = intervals.auc(Sample.rows(known["label"], score[:, 1], known["group"]), p.resamples, p.seed)
+    value, low = found["auc"] or 0.0, found["auc_low"] or 0.0
+    return Control(
+        name,
+        not (low > 0.5 and value >= TELLS),
+        f"AUC {value:.3f} [{low:.3f}, {found['auc_high'] or 1.0:.3f}] by itself",
+    )
+
+
+def dropped(kept: pd.DataFrame, splits: pd.DataFrame) -> list[Control]:
+    """The filter may not drop more of one class, nor more of a fake than of the real that it was made of."""
+    share = kept["reason"].ne("").groupby(kept["video_id"]).mean()
+    known = splits.assign(dropped=splits["video_id"].map(share)).dropna(subset="dropped")
+    rates = known.groupby("label")["dropped"].mean()
+    found = [Control("filter", None, "one class alone")]
+    if len(rates) == 2:
+        fine = abs(rates[1] - rates[0]) <= BIAS
+        found = [
+            Control("filter", bool(fine), f"drops {rates[1]:.1%} of the fakes' faces, {rates[0]:.1%} of the reals'")
+        ]
+    real = known.set_index("video_id")["dropped"]
+    pairs = known[known["label"].eq(1) & known["source"].isin(real.index)]
+    gap = (pairs["dropped"] - pairs["source"].map(real).astype(float)).groupby(pairs["group"]).mean()
+    if len(gap) < 2:
+        return [*found, Control("filter by pairs", None, "fewer than two fakes say which real they are made of")]
+    reach = student.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
+    mean = float(gap.mean())
+    fine = abs(mean) <= BIAS or abs(mean) <= reach
+    said = f"drops {mean:+.1%} [{mean - reach:+.1%}, {mean + reach:+.1%}] more of a fake's faces than of its real's"
+    return [*found, Control("filter by pairs", bool(fine), said)]
+
+
+def order(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Control:
+    """A head that looks at time has to lose by a disturbed order of the frames."""
+    looks = settings["head"] != "mean" and int(settings["frames"]) > 1
+    drops = {name: one["drop_low"] for name, one in metrics["order"].items()}
+    known = [low for low in drops.values() if low is not None]
+    lost = [name for name, low in drops.items() if low is not None and low > 0]
+    if not looks:
+        return Control("order", True, "the head looks at no order of the frames")
+    if not known:
+        return Control("order", None, "the drop has no interval")
+    said = f"{', '.join(lost)} frames cost more than noise"
+    return Control(
+        "order", bool(lost), said if lost else f"the head {settings['head']} ignores the order of the frames"
+    )
+
+
+def shuffled_labels(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Control:
+    """What is learnt from shuffled labels may tell nothing; it has to be trained on its own."""
+    if not settings["shuffle_labels"]:
+        return Control("shuffled labels", None, "not run: dvc exp run -S train.shuffle_labels=true")
+    low, high = metrics["video"]["auc_low"], metrics["video"]["auc_high"]
+    fine = low is None or low <= 0.5 <= high
+    return Control("shuffled labels", fine, f"learnt from shuffled labels, AUC {metrics['video']['auc']:.3f}")
+
+
+def gain(metrics: Mapping[str, Any]) -> Control:
+    """The detector has to tell more than the best of a few numbers."""
+    best = metrics["best_baseline"]
+    if best["gain_low"] is None:
+        return Control("shortcuts", None, "there is no baseline, or too few people, to compare with")
+    adds = f"{best['gain']:+.3f} [{best['gain_low']:+.3f}, {best['gain_high']:+.3f}]"
+    said = f"the detector adds {adds} to {best['name'].replace('_', ' ')}, AUC {best['auc']:.3f}"
+    return Control("shortcuts", best["gain_low"] > 0, said)
+
+
+def summary(found: Sequence[Control]) -> dict[str, Any]:
+    """The controls as metrics, and what they come to."""
+    wrong = [one for one in found if one.fine is False]
+    open_ones = [one for one in found if one.fine is None]
+    said = f"{len(found) - len(wrong) - len(open_ones)} of {len(found)} controls find nothing wrong."
+    if wrong:
+        said += " Wrong: " + "; ".join(f"{one.name}: {one.said}" for one in wrong) + "."
+    return {
+        "verdict": said,
+        "wrong": len(wrong),
+        "open": len(open_ones),
+        "controls": [asdict(one) for one in found],
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

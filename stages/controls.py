@@ -1,0 +1,55 @@
+"""controls: the tables of a test in, what could make its figures too good out."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake import background, bundle, controls
+from deepfake.base import items, params, tables
+from deepfake.base.params import Params
+from deepfake.split import leaks
+from deepfake.videos import read
+from stages.command import In, Metric, done, main
+
+SAID = {True: "fine", False: "WRONG", None: "open"}
+
+
+def run(
+    detector: In = Path("models/detector"),
+    videos: In = Path("data/videos.csv"),
+    frames: In = Path("data/frames"),
+    kept: In = Path("data/kept.parquet"),
+    splits: In = Path("data/splits.csv"),
+    predictions: In = Path("reports/predictions.csv"),
+    metrics: In = Path("reports/metrics.json"),
+    report: Metric = Path("reports/controls.json"),
+) -> None:
+    """Look for leaks, shortcuts and biases, each by name."""
+    p = params.load("controls", controls.ControlsParams)
+    listed, seen, dealt = read(videos), tables.read(kept), read(splits)
+    figures = json.loads(metrics.read_text(encoding="utf-8"))
+    settings = bundle.read_networks(detector).members[0].settings
+    todo = background.items(seen, frames)
+    around = items.make(todo, background.work, Params(), label="background")
+    known = pd.DataFrame({one.name: made.result for one, made in zip(todo, around, strict=True) if made.result}).T
+    found = [
+        controls.sides(leaks(listed.drop(columns="split").merge(dealt[["video_id", "split"]], on="video_id"))),
+        controls.fitted_on(bundle.read_validation(detector), dealt),
+        controls.threshold(read(predictions)),
+        *controls.metadata(listed, dealt, p),
+        controls.background(dealt[["video_id", "label", "group"]].join(known, on="video_id", how="inner"), p),
+        *controls.dropped(seen, dealt),
+        controls.order(figures, settings),
+        controls.shuffled_labels(figures, settings),
+        controls.gain(figures),
+    ]
+    said = controls.summary(found)
+    tables.write_metrics(report, said)
+    for one in found:
+        print(f"{SAID[one.fine]:<6}{one.name:<20} {one.said}")
+    done("controls", f"{said['wrong']} of {len(found)} find something wrong", report)
+
+
+if __name__ == "__main__":
+    main(run)
