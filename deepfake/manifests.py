@@ -23,7 +23,8 @@ from deepfake.videos import people
 NAMES = ("manifest.csv", "INDEX.csv")
 LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
 OPTIONAL = ("identities", "method", "source", "dataset", "split")  # what is not always known of a video
-KNOWN = {"path", "label", "identity", *OPTIONAL}  # names of columns; others are no concern of ours
+KNOWN = {"path", "label", "identity", *OPTIONAL}  # names of columns; others are kept as ABOUT with their name
+ABOUT = "about_"  # whatever else is said of a video, such as about_sex: the test is divided by it
 SEPARATORS = ",;\t|"
 MARKS = {  # the first bytes of a text tell how it is written, where they are there
     codecs.BOM_UTF8: "utf-8-sig",
@@ -64,7 +65,7 @@ def videos(root: Path, file: Path, *, unlabelled: str = "", partly: bool = False
     for path, line in zip(paths, table["line"], strict=True):
         if (first := lines.setdefault(path, line)) != line:
             raise UserError(f"{file}: {printable(path)} is listed twice: lines {first} and {line}", "one row a video")
-    columns = {name: table[name].to_numpy() for name in OPTIONAL if name in table}
+    columns = {name: table[name].to_numpy() for name in table if name in OPTIONAL or name.startswith(ABOUT)}
     columns["source"] = [names.get(source, source) for source in map(_plain, table.get("source", [""] * len(table)))]
     labels = table["label"].str.lower().map(LABELS)
     return listing(paths, label=labels.to_numpy(), **columns)
@@ -102,7 +103,8 @@ def read(file: Path) -> pd.DataFrame:
     if len(lines) == 1:
         raise UserError(f"{file}: lists no video", "one row a video")
     table = pd.DataFrame([row for _, row in lines[1:]], columns=header, dtype=str)
-    table = table[[name for name in header if name in KNOWN]]
+    further = {name: ABOUT + "_".join(re.findall(r"\w+", name)) for name in header if name not in KNOWN}
+    table = table.loc[:, ~table.columns.duplicated()].drop(columns="", errors="ignore").rename(columns=further)
     table = table.assign(**{name: table[name].map(_clean) for name in table if name != "path"})
     if "identities" in table:
         table["identities"] = table["identities"].map(lambda said: "+".join(people(said)))

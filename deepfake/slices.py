@@ -6,22 +6,18 @@ import numpy as np
 import pandas as pd
 
 from deepfake.intervals import described
+from deepfake.manifests import ABOUT
 from deepfake.statistics import Sample
 
-KINDS = ("method", "dataset", "compression")  # columns of texts that are always looked at
+KINDS = ("method", "dataset", "codec")  # columns of texts that are always looked at
 NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds
 THIRDS = ("low", "middle", "high")
 SHOWN = ("auc", "false_positive_rate", "false_negative_rate")
-KNOWN = {  # columns of the videos that are no property of what they show
-    *("video_id", "path", "label", "identities", "source", "split", "status", "reason", "frames", "kept"),
-    *("pix_fmt", "width", "height", "rotation", "fps", "bitrate", "header_frames", "sha256", "pictures_sha256"),
-    *("start_time", "duration"),
-}
 MOST = 20  # values of a further column: more are names, not kinds
 
 
 def properties(videos: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    """What each video is like, by its id: the numbers of NUMBERS, and every further column that has few values.
+    """What each video is like, by its id: KINDS, NUMBERS, and what else a manifest says of it in few different words.
 
     face_side: px, the median face; sharpness: of the median face; faces: tracks; duration: s; bits_per_pixel: of the
     file, which is how strongly it is compressed. NaN or "" where unknown.
@@ -36,12 +32,13 @@ def properties(videos: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
         "duration": table["duration"],
         "bits_per_pixel": table["bitrate"] * table["duration"] / pixels.where(pixels > 0),
     }
+    further = [name for name in table if name.startswith(ABOUT) and 1 < table[name].nunique() <= MOST]
     texts = {
-        name: table[name].fillna("").astype(str)
-        for name in table
-        if name not in KNOWN and (name in KINDS or 1 < table[name].nunique() <= MOST)
+        name.removeprefix(ABOUT): table[name].fillna("").astype(str)
+        for name in [*further, *KINDS]  # ours last: they win
+        if name in table
     }
-    return pd.DataFrame(numbers | texts, index=table.index)
+    return pd.DataFrame(texts | numbers, index=table.index)
 
 
 def slices(predictions: pd.DataFrame, about: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_a_video_is_like_its_file_and_its_good_faces():
         "bitrate": [5000.0, 9.0],
     }
     videos = pd.DataFrame(
-        {"video_id": ["a", "b"], "method": ["", "swap"], "codec": ["h264", "vp9"], "sex": ["f", None]} | sizes
+        {"video_id": ["a", "b"], "method": ["", "swap"], "codec": ["h264", "vp9"], "about_sex": ["f", None]} | sizes
     )
     faces = {"video_id": ["a"] * 4, "track": [0, 0, 1, 2], "width": [10.0, 30, 20, 99], "sharpness": [1.0, 2, 3, 99]}
     found = properties(videos, pd.DataFrame(faces | {"reason": ["", "", "", "small"]}))
@@ -49,7 +49,7 @@ def test_a_further_column_of_the_manifest_is_a_property_unless_it_names_each_vid
         {"video_id": [f"v{i}" for i in range(50)], "width": 1, "height": 1, "fps": 1.0, "duration": 1.0}
     )
     videos = videos.assign(
-        bitrate=1.0, skin=["light", "dark"] * 25, comment=[f"take {i}" for i in range(50)], camera="x"
+        bitrate=1.0, about_skin=["light", "dark"] * 25, about_comment=[f"take {i}" for i in range(50)], about_camera="x"
     )
     kept = pd.DataFrame({"video_id": ["v0"], "track": 0, "width": 1.0, "sharpness": 1.0, "reason": ""})
     found = properties(videos, kept)
@@ -94,7 +94,7 @@ def test_a_number_of_few_values_is_divided_where_it_can_be():
 def test_what_could_not_be_scored_is_counted_as_an_abstention():
     table = predictions()
     table.loc[:9, ["score", "verdict"]] = [np.nan, None]
-    found = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
+    found = cut(table, codec=["c23"] * 60 + ["c40"] * 60)["by_codec"]
     assert (found["c23"]["abstained"], found["c40"]["abstained"]) == (10, 0)
     assert found["c23"]["reals"] + found["c23"]["fakes"] == 50
 
