@@ -22,6 +22,7 @@ from deepfake.statistics import BINS, COUNTS, Sample
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
 REASONS = {"too_few_faces": "filtered", "no_video": "decode_error", "missing": "decode_error"}  # the rest as they are
+DISTURBED = ("shuffled", "reversed", "repeated")
 ALWAYS = ("no_face", "decode_error", "too_short", "filtered")
 Metrics = dict[str, Any]
 
@@ -34,22 +35,28 @@ def metrics(
     `tracks` and `sequences` have a score and a verdict of their own, and are of videos in `predictions`; `about` says
     what the videos are like (slices.properties).
     """
-    scored = predictions[predictions["score"].notna()]
     known = predictions.set_index("video_id")[["label", "group"]]
+    return of_videos(predictions, about, p) | {
+        "track": of_rows(tracks.join(known, on="video_id"), p),
+        "sequence": of_rows(sequences.join(known, on="video_id"), p),
+        "order": order(predictions[predictions["score"].notna()], sequences, p),
+    }
+
+
+def of_videos(predictions: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """What can be said of any detector's scores of the test videos."""
+    scored = predictions[predictions["score"].notna()]
+    label, score = scored["label"].to_numpy(int), scored["score"].to_numpy(float)
     video = of_rows(scored, p)
     keys = [key for name in CALIBRATION for key in (name, f"{name}_low", f"{name}_high") if key in video]
     calibration = {key: video.pop(key) for key in keys}
-    calibration["ece_by_chance"] = by_chance(scored["score"].to_numpy(float), p.seed)
-    calibration["misleading"] = evidence.misleading(scored["label"].to_numpy(int), scored["score"].to_numpy(float))
+    calibration |= {"ece_by_chance": by_chance(score, p.seed), "misleading": evidence.misleading(label, score)}
     return {
         "video": video,
         "calibration": calibration,
-        "track": of_rows(tracks.join(known, on="video_id"), p),
-        "sequence": of_rows(sequences.join(known, on="video_id"), p),
         **members(scored, p),
         **against_baselines(scored, p),
         **seen_and_held_out(scored, p),
-        "order": order(scored, sequences, p),
         "coverage": coverage(predictions),
         "presentation_attack": presentation_attack(predictions),
         **slices(predictions, about, p.resamples, p.seed),
@@ -132,7 +139,7 @@ def order(scored: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> M
     No loss: what looks at time is decoration.
     """
     shuffles = [f"shuffled_{i}" for i in range(p.shuffles)]
-    columns = {"shuffled": shuffles, "reversed": ["reversed"], "repeated": ["repeated"]}
+    columns = {name: shuffles if name == "shuffled" else [name] for name in DISTURBED}
     found: Metrics = {}
     for name, some in columns.items():
         aucs = [auc(scored, p, column)["auc"] for column in some]
@@ -243,9 +250,27 @@ def kinds(scored: pd.DataFrame) -> "pd.Series[str]":
     return scored["method"].where(scored["method"] != "", "fake").where(scored["label"] == 1, "real")
 
 
+def foreign(predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: float) -> pd.DataFrame:
+    """The test videos with another detector's P(fake), by video_id or path; NaN where it gives none.
+
+    Raises UserError for a score outside of 0 to 1, and where none is of a test video.
+    """
+    wrong = scores[scores.notna() & ~scores.between(0, 1)]
+    if len(wrong):
+        raise UserError(f"{wrong.index[0]}: score {wrong.iloc[0]:g}", "a score is P(fake), from 0 to 1")
+    own = predictions["video_id"].map(scores.to_dict()).astype(float)
+    if own.isna().all():
+        names = ", ".join(map(str, scores.index[:3]))
+        raise UserError(f"no score is of a test video; they are of {names} ...", "name them as reports/predictions.csv")
+    ours = [name for name in predictions if name.startswith("member_") or name.split("_")[0] in DISTURBED]
+    said = own.ge(threshold).map({True: "fake", False: "real"}).where(own.notna())
+    status = predictions["status"].where(predictions["score"].notna() | own.isna(), "ok")
+    return predictions.drop(columns=ours).assign(score=own, verdict=said, status=status)
+
+
 def spoken(figures: Metrics) -> list[str]:
     """The figures that decide, a line each, for a person."""
-    video, best, order = figures["video"], figures["best_baseline"], figures["order"]
+    video, best, order = figures["video"], figures["best_baseline"], figures.get("order", {})
     lines = [f"{'detector':<26}AUC {within(video, 'auc')} on {video['count']} test videos"]
     lines += [
         f"{name.replace('_', ' '):<26}AUC {shown(value)}"

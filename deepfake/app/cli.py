@@ -10,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from deepfake.app.compare import compare
+from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.base.errors import UserError
 
@@ -156,6 +157,7 @@ def cache(
 
 
 app.command()(compare)
+app.command()(evaluate_scores)
 
 
 def listed(path: Path) -> list[Path]:

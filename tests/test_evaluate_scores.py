@@ -1,0 +1,99 @@
+"""evaluate_scores: a foreign detector goes through the same test, and into the same comparison."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from deepfake.app.cli import app
+from deepfake.base import tables
+from deepfake.baselines import BASELINES
+from deepfake.compare import compare
+from deepfake.videos import read
+
+ROOT = Path(__file__).parents[1]
+EVALUATE = {"seed": 0, "resamples": 100, "shuffles": 1, "prevalence": 0.1, "min_coverage": 0.5}
+EXTRACT = {"root": "films", "layout": "manifest"}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """What evaluate leaves of forty videos, the first of which has no score."""
+    monkeypatch.chdir(tmp_path)
+    usual = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"evaluate": EVALUATE, "extract": usual["extract"] | EXTRACT}))
+    names = [f"{i:03d}.mp4" for i in range(40)]
+    label, score = np.arange(40) % 2, np.random.default_rng(0).random(40)
+    table = pd.DataFrame({"video_id": names, "label": label, "group": np.arange(40) // 4, "method": "", "dataset": ""})
+    table = table.assign(score=score, verdict=np.where(score < 0.5, "real", "fake"), status="ok", member_0=score)
+    table = table.assign(shuffled_0=score, reversed=score, repeated=score, **{f"baseline_{n}": 0.5 for n in BASELINES})
+    table.loc[0, ["score", "verdict", "status"]] = [np.nan, None, "no_face"]
+    tables.write(tmp_path / "reports/predictions.csv", table)
+    numbers = {"width": 9, "height": 9, "fps": 25.0, "duration": 1.0, "bitrate": 9.0}
+    tables.write(tmp_path / "data/videos.csv", pd.DataFrame({"video_id": names, "path": names} | numbers))
+    kept = {"video_id": names, "track": 0, "width": np.arange(40.0), "sharpness": 1.0, "reason": ""}
+    tables.write(tmp_path / "data/kept.parquet", pd.DataFrame(kept))
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    end = CliRunner().invoke(app, ["evaluate-scores", *arguments])
+    return end.exit_code, end.output if end.exception is None else str(end.exception)
+
+
+def test_the_scores_of_a_file_are_tested_on_the_same_videos(project):
+    test = read(project / "reports/predictions.csv")
+    other = pd.DataFrame(
+        {"video_id": [*test["video_id"][:39], "elsewhere.mp4"], "score": [*(0.3 + 0.4 * test["label"][:39]), 0.5]}
+    )
+    tables.write(project / "scores.csv", other)
+    code, said = run("scores.csv")
+    assert code == 0, said
+    assert said.splitlines()[-1] == "evaluate-scores: 39 of 40 test videos scored -> reports/foreign/metrics.json"
+    figures = json.loads((project / "reports/foreign/metrics.json").read_text())
+    assert figures["video"]["auc"] == 1
+    assert figures["coverage"]["missing"]["ok"] == 1  # the last one, which is as good as the others
+    table = read(project / "reports/foreign/predictions.csv")
+    assert not {"member_0", "shuffled_0", "reversed", "repeated"} & set(table)
+    assert table["status"][0] == "ok"
+    assert compare(test, table, 100, 0).videos == 38
+
+
+def test_a_function_is_asked_about_each_video(project):
+    (project / "mine.py").write_text(
+        "def score(path):\n    return None if path.stem == '003' else int(path.stem) / 100\n"
+    )
+    code, said = run("mine:score", "--out", "other", "--threshold", "0.2")
+    assert code == 0, said
+    table = read(project / "other/predictions.csv")
+    assert table["score"].isna().tolist() == [i == 3 for i in range(40)]
+    assert table["verdict"].fillna("").tolist()[18:22] == ["real", "real", "fake", "fake"]
+    figures = json.loads((project / "other/metrics.json").read_text())
+    known = table[table["score"].notna()]
+    assert figures["video"]["auc"] == pytest.approx(roc_auc_score(known["label"], known["score"]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("video_id,score\n001.mp4,2.5\n", "001.mp4: score 2.5"),
+        ("video_id,score\nx.mp4,0.5\n", "no score is of a test video; they are of x.mp4"),
+        ("video_id,p\n001.mp4,0.5\n", "scores.csv: no column score"),
+        ("score\n0.5\n", "scores.csv: no column path"),
+        ("video_id,score\n001.mp4,high\n", "scores.csv: not a table of scores"),
+        ("video_id,score\n001.mp4,0.5\n001.mp4,0.6\n", "scores.csv: 001.mp4 has two scores"),
+    ],
+)
+def test_what_are_no_scores_is_said(project, content, message):
+    (project / "scores.csv").write_text(content)
+    assert message in run("scores.csv")[1]
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "json:nothing", "no.such.module:score"])
+def test_neither_a_file_nor_a_function_is_said(project, name):
+    assert f"{name}: neither a file nor MODULE:FUNCTION" in run(name)[1]
