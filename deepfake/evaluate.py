@@ -95,10 +95,10 @@ def against_baselines(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     """The AUC of each baseline, and what the detector adds to the best of them on this very test."""
     found: Metrics = {name: auc(scored, p, f"baseline_{name}") for name in BASELINES}
     known = {name: one["auc"] for name, one in found.items() if one["auc"] is not None}
-    best: Metrics = dict.fromkeys(("name", "auc", "gain", "gain_low", "gain_high"))
+    best: Metrics = dict.fromkeys(("name", "auc", "auc_low", "auc_high", "gain", "gain_low", "gain_high"))
     if known:
         name = max(known, key=lambda one: known[one])
-        best |= {"name": name, "auc": known[name]} | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
+        best |= {"name": name} | found[name] | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
     return {"baselines": found, "best_baseline": best}
 
 

@@ -59,9 +59,12 @@ def misleading(label: Integers, score: Floats) -> dict[str, float | None]:
     return {name: float(one.mean()) if len(one) else None for name, one in shares.items()}
 
 
-def reliability(label: Integers, score: Floats, bins: int) -> pd.DataFrame:
-    """Of each bin of equal mass: the mean `score`, the share of fakes (`fakes`), and how many `videos` it holds."""
+def reliability(label: Integers, score: Floats, most: int) -> pd.DataFrame:
+    """Of each bin of equal mass: the mean `score`, the share of fakes (`fakes`), and how many `videos` it holds.
+
+    At most so many bins, of ten videos and more: a point of fewer says nothing.
+    """
     order = np.argsort(score, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    rows = [{"score": score[part].mean(), "fakes": label[part].mean(), "videos": len(part)} for part in parts]
+    parts = np.array_split(order, min(most, max(1, len(order) // 10)))
+    rows = [{"score": score[p].mean(), "fakes": label[p].mean(), "videos": len(p)} for p in parts if len(p)]
     return pd.DataFrame(rows, columns=["score", "fakes", "videos"])

@@ -1,5 +1,6 @@
 """page: the report of a test as one HTML page that needs nothing else: read from disk, on a phone, or printed."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -26,6 +27,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; } p { margin: .3rem 0 .6rem; max-w
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { white-space: nowrap; } th { font-weight: 600; }
+@media (max-width: 40rem) { td { white-space: normal; } table { font-size: .82rem; } th, td { padding-right: .5rem; } }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .6rem; }
 .charts svg { width: 100%; height: auto; }
 .mistake { border-top: 1px solid var(--line); padding: .5rem 0; break-inside: avoid; }
@@ -74,8 +76,13 @@ def page(facts: Facts) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table that scrolls by itself where it is wider than the screen."""
     cells = "".join(f"<th>{escape(one)}</th>" for one in head)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(str(one))}</td>" for one in row) + "</tr>" for row in rows)
+    lines = "".join("<tr>" + "".join(f"<td>{_unbroken(str(one))}</td>" for one in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _unbroken(text: str) -> str:
+    """The text, escaped; an interval stays on one line."""
+    return re.sub(r"\[[^\[\]]*\]", lambda interval: interval[0].replace(" ", "\N{NO-BREAK SPACE}"), escape(text))
 
 
 def _parts(facts: Facts) -> Iterable[str]:
@@ -145,7 +152,7 @@ def _baselines(m: Mapping[str, Any]) -> str:
     said = (
         ""
         if leak is None
-        else f"<p>Over all videos, metadata alone reach {leak:.3f}: far above .5, the dataset leaks.</p>"
+        else f"<p>Over all videos, metadata alone reach {leak:.3f}; far above .5 would be a leak.</p>"
     )
     best = m["best_baseline"]
     adds = (
@@ -189,7 +196,7 @@ def _slices(m: Mapping[str, Any]) -> str:
     rows = [
         (
             f"{name.removeprefix('by_').replace('_', ' ')}: {value}"
-            + (f" ({one['from']:g} to {one['to']:g})" if "from" in one else ""),
+            + (f" ({one['from']:.3g} to {one['to']:.3g})" if "from" in one else ""),
             one["reals"],
             one["fakes"],
             one["abstained"],

@@ -13,6 +13,7 @@ KINDS = ("method", "dataset", "codec")  # columns of texts that are always looke
 NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds
 THIRDS = ("low", "middle", "high")
 SHOWN = ("auc", "false_positive_rate", "false_negative_rate")
+FEWEST = 5  # groups of people in a slice that may be called the worst
 MOST = 20  # values of a further column: more are names, not kinds
 
 
@@ -71,12 +72,12 @@ def figures(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
 
 
 def worst(found: dict[str, Any]) -> dict[str, Any]:
-    """The slice of the lowest AUC, among those of enough people to have an interval."""
+    """The slice of the lowest AUC, among those of people enough to say so."""
     aucs = {
         f"{name.removeprefix('by_').replace('_', ' ')}: {value}": own
         for name, values in found.items()
         for value, own in values.items()
-        if own["auc_low"] is not None
+        if own["auc_low"] is not None and own["groups"] >= FEWEST
     }
     if not aucs:
         return dict.fromkeys(("name", "auc", "auc_low", "auc_high"))

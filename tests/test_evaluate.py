@@ -326,7 +326,7 @@ def test_the_plotted_tables_have_a_row_for_each_scored_video():
     }
     assert found["scores"]["score"].tolist() == [0.1, 0.4, 0.6, 0.9]
     assert found["scores"]["kind"].tolist() == ["real", "real", "swap", "swap"]
-    assert found["reliability"]["videos"].tolist() == [1, 1, 1, 1]
+    assert found["reliability"]["videos"].tolist() == [4]
     assert found["tippett"]["reals"].tolist() == [1, 0.5, 0, 0]
 
 

@@ -76,7 +76,7 @@ class Page(HTMLParser):
         pass
 
     def handle_data(self, data):
-        self.text += data
+        self.text += data.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.fixture(scope="module")
