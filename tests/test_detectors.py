@@ -1,5 +1,7 @@
 """detectors: every one of the folder finds the same faces, and says them in the same way."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,16 @@ from deepfake.faces import Detector, Face, crop, overlap
 
 NAMES = [name for name in plugins.names("detectors") if name != "whole_frame"]  # those that find faces
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["detect"]
-MODELS = {"yunet": Path(__file__).parents[1] / "data/weights/face_detection_yunet_2023mar.onnx"}  # got by the user
+OWN = Path(__file__).parents[1] / "data/weights"  # got by the user ...
+SHARED = Path(__file__).parents[2] / "shared/weights"  # ... or lying beside the project
+FILES = {
+    "yunet": ("face_detection_yunet_2023mar.onnx", "yunet_n_320_320.onnx"),
+    "retinaface": ("mobilenet0.25_Final.pth", "retinaface_mobilenet0.25_Final.pth"),
+}
+MODELS = {
+    name: next((path for path in (OWN / own, SHARED / shared) if path.is_file()), OWN / own)
+    for name, (own, shared) in FILES.items()
+}
 
 
 @pytest.fixture(params=NAMES, scope="module")
@@ -80,8 +91,57 @@ def test_a_detector_without_its_model_file_says_where_to_get_it(name, tmp_path):
     for weights, said in (
         (None, "needs its model file"),
         (str(tmp_path / "none.onnx"), "no file .*none.onnx"),
-        (str(tmp_path / "text.onnx"), "text.onnx: OpenCV cannot load it"),
+        (str(tmp_path / "text.onnx"), "text.onnx: (OpenCV cannot load it|truncated, or no file of weights)"),
     ):
         with pytest.raises(UserError, match=f"detect.weights: .*{said}") as error:
             build(weights)
         assert "data/weights" in error.value.hint
+
+
+@pytest.mark.parametrize("kind", ["code", "another network", "a list", "truncated"])
+def test_a_file_that_is_not_retinafaces_is_refused_in_one_line(tmp_path, kind):
+    import torch
+
+    path = tmp_path / "weights.pth"
+    state = {"body.stage1.0.0.weight": torch.zeros(8, 3, 3, 3), "body.stage1.1.0.weight": torch.zeros(9, 1, 3, 3)}
+    torch.save({"code": Path, "another network": state, "a list": [1, 2], "truncated": state}[kind], path)
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"detect.weights: .*weights.pth: (truncated|not this network)") as error:
+        plugins.load("detectors", "retinaface").build(str(path))
+    assert "\n" not in error.value.args[0]
+
+
+def test_retinaface_is_the_published_network():
+    """Anchors, folded normalisations and layers against the plain ones of PyTorch."""
+    model = MODELS["retinaface"]
+    if not model.is_file():
+        pytest.skip(f"no {model.name}")
+    import torch
+    from torch import nn
+
+    module = plugins.load("detectors", "retinaface")
+    ours = module.build(str(model))
+    state = torch.load(model, map_location="cpu", weights_only=True)
+    x = torch.rand(1, 64, 10, 12, generator=torch.Generator().manual_seed(0))
+    for name, key, stride in (("body.stage2.0.0", "body.stage2.0", 2), ("fpn.merge1", "fpn.merge1", 1)):
+        weight = state[f"{key}.0.weight"]
+        conv = nn.Conv2d(64, len(weight), 3, stride, 1, groups=64 // weight.shape[1], bias=False)
+        norm = nn.BatchNorm2d(len(weight)).eval()
+        conv.load_state_dict({"weight": weight})
+        norm.load_state_dict({part: state[f"{key}.1.{part}"] for part in norm.state_dict()})
+        with torch.inference_mode():
+            expected = torch.relu(norm(conv(x)))
+            torch.testing.assert_close(ours.layer(name, x), expected, rtol=1e-4, atol=1e-4)
+    middles, sides = module._anchors(2, 3, 1)  # 2 rows and 3 columns of 16 px, 32 and 64 px large
+    assert middles[:4].tolist() == [[8, 8], [8, 8], [24, 8], [24, 8]]
+    assert middles[-1].tolist() == [40, 24]
+    assert sides.ravel().tolist() == [32, 64] * 6
+
+
+def test_pytorch_is_imported_by_retinaface_alone():
+    script = "import sys; from deepfake.base import plugins\n"
+    script += "for name in plugins.names('detectors'): plugins.load('detectors', name)\n"
+    script += "plugins.load('detectors', 'dlib_hog').build(None); print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
