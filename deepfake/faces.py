@@ -15,7 +15,7 @@ from deepfake.video import Images
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-SHARPNESS_SIDE = 128  # px, so that sharpness means the same for a face of any size
+SHARPNESS_SIDE = 128  # px: larger faces are shrunk to it, so that sharpness means the same for all of them
 MAX_STRETCH = 2.0  # an aligned crop this much larger or smaller than the box has wrong landmarks under it
 
 PREDICTORS = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}  # dlib's
@@ -130,12 +130,20 @@ def warp(image: Images, matrix: Floats, size: int) -> Images:
 
 
 def sharpness(image: Images, face: Face) -> float:
-    """Variance of the Laplacian of the grey box, scaled to SHARPNESS_SIDE; higher is sharper.
+    """Variance of the Laplacian of the grey box at its own size, shrunk where it is larger than SHARPNESS_SIDE.
+
+    Never enlarged: what is enlarged is smooth, so that a small face would be called blurred for being small.
 
     Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
     """
-    grey = cv2.cvtColor(warp(image, _box_matrix(face, SHARPNESS_SIDE, 0.0), SHARPNESS_SIDE), cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+    low = np.clip(np.round(face.box[:2]), 0, None).astype(int)
+    high = np.clip(np.round(face.box[2:]), 0, None).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    if not part.size:
+        return 0.0  # the box lies beside the image
+    if (scale := SHARPNESS_SIDE / max(part.shape)) < 1:
+        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
 def _box_matrix(face: Face, size: int, margin: float) -> Floats:

@@ -1,4 +1,4 @@
-"""filter: blurred, small and lonely faces are marked; nothing is copied, nothing is lost."""
+"""filter: blurred, small, lonely and implausible faces are marked; nothing is copied, nothing is lost."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def run(
     kept: Out = Path("data/kept.parquet"),
     report: Metric = Path("reports/filter.json"),
 ) -> None:
-    """Mark the faces that are too blurred, too small, or too few in their track."""
+    """Mark the faces that are too blurred, too small, too few in their track, or in a track that is no person's."""
     p = params.load("filter", FilterParams)
     judged = judge(tables.read(faces), p)
     good = int(judged["reason"].eq("").sum())
@@ -25,7 +25,7 @@ def run(
             f"the medians are: sharpness {judged['sharpness'].median():.0f}, width {judged['width'].median():.0f}",
         )
     tables.write(kept, judged)
-    tables.write_metrics(report, summary(judged, read(videos).set_index("video_id")["label"]))
+    tables.write_metrics(report, summary(judged, read(videos)))
     done("filter", f"{len(judged)} faces, {good} kept", kept)
 
 

@@ -178,6 +178,22 @@ def test_sharpness_does_not_depend_on_the_size_of_the_face(heads):
     assert large == pytest.approx(small, rel=0.25)
 
 
+@pytest.mark.parametrize("side", [32, 48, 64, 96, 128, 256])  # px of a head that was drawn some 125 px large
+def test_a_small_face_is_as_sharp_as_it_is_at_its_own_size(heads, side):
+    scale = side / 130
+    small = cv2.resize(heads[0][0], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = small if scale < 1 else heads[0][0]
+    found = face(75 * min(scale, 1), 75 * min(scale, 1), 130 * min(scale, 1))
+    blurred = cv2.GaussianBlur(small, (0, 0), 4)
+    assert faces.sharpness(small, found) > 40
+    assert faces.sharpness(blurred, found) < 20
+
+
+@pytest.mark.parametrize(("left", "top"), [(-500, 0), (60, 0), (0, 400)])
+def test_a_box_beside_the_image_has_no_sharpness(left, top):
+    assert faces.sharpness(RNG.integers(0, 256, (50, 50, 3), dtype=np.uint8), face(left, top)) == 0
+
+
 def test_an_even_image_has_no_sharpness():
     assert faces.sharpness(np.full((50, 50, 3), 77, np.uint8), face()) == 0
 
