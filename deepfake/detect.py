@@ -1,8 +1,9 @@
 """detect: the faces of a video, linked into tracks, aligned, cropped and measured."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,17 @@ from deepfake.base import plugins
 from deepfake.base.items import Item
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
-from deepfake.faces import Detector, Face, crop, distinct, overlap, sharpness
+from deepfake.faces import Detector, Face, distinct, overlap
+from deepfake.likeness import CUT, SAME_VIEW, Counts, Look, apart, correlation, palette
+from deepfake.track import Sight, Track, linked
 from deepfake.video import Images
 
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd
 
 NEAR_SIDE = 1.1  # a face searched near its last place is scaled to this many windows of the detector
-NEAR_MARGIN = 0.4  # of the last box, on each side: how far a face may have moved
+HELD = 8  # frames in a row, at most, in which a missed face is searched where it was and recovered
+NEAR_MARGIN = 0.3  # of the last box, on each side: how far a face may have moved
 
 
 class DetectParams(Params):
@@ -33,7 +37,7 @@ class DetectParams(Params):
     search_side: int = Field(ge=80)  # px: the longer side of the frame in a full search; twice it on a miss
     search_every: int = Field(gt=0)  # frames: a full search for new faces, though all the old ones were found
     min_overlap: float = Field(gt=0, lt=1)  # of a box with the one before, intersection over union, in one track
-    max_gap: int = Field(ge=0)  # frames in a row without the face that are recovered from their neighbours
+    max_gap: float = Field(ge=0)  # s between two sights of a face, the frames between which are recovered
     size: int = Field(ge=16)  # px, sides of a crop
     margin: float = Field(ge=0, le=2)  # around the face in a crop, in parts of the face, on each side
 
@@ -56,22 +60,27 @@ class Search:
         self.detector = detector
         self.p = p
         self.last: list[Face] = []
-        self.lost: list[tuple[Face, int]] = []  # those missed of late, and in how many frames
+        self.lost: list[tuple[Face, float, int]] = []  # those missed of late: seen last at s, missed in so many frames
+        self.time = 0.0  # s, of the frame before
         self.since = 0  # frames since the last full search
 
-    def __call__(self, image: Images) -> list[Face]:
-        """The faces of the next (H, W, 3) uint8 RGB frame, best first."""
+    def __call__(self, image: Images, time: float, cut: bool = False) -> list[Face]:
+        """The faces of the next (H, W, 3) uint8 RGB frame, best first; `cut`: it shows another scene."""
         if not self.detector.window:
             return self.detector.detect(image)
-        places = self.last + [face for face, _ in self.lost]
+        places = self.last + [face for face, _, _ in self.lost]
         near = distinct([face for place in places for face in self.near(image, place)])
         self.since += 1
-        if not near or self.missed(near) or self.since >= self.p.search_every:
+        if not near or cut or self.missed(near) or self.since >= self.p.search_every:
             near = distinct(near + self.everywhere(image, near))
             self.since = 0
-        missed = [(face, 1) for face in self.last] + [(face, gap + 1) for face, gap in self.lost]
-        self.lost = [(face, gap) for face, gap in missed if gap <= self.p.max_gap and not self.among(face, near)]
-        self.last = near
+        missed = [(face, self.time, 1) for face in self.last] + [(face, seen, n + 1) for face, seen, n in self.lost]
+        self.lost = [
+            (face, seen, n)
+            for face, seen, n in missed
+            if time - seen <= self.p.max_gap and n <= HELD and not self.among(face, near)
+        ]
+        self.last, self.time = near, time
         return near
 
     def missed(self, faces: list[Face]) -> bool:
@@ -110,95 +119,76 @@ class Search:
         return [face.moved(scale, left, top) for face in self.detector.detect(np.ascontiguousarray(image))]
 
 
-class Track:
-    """One face through the frames: its crops go to a file, what is known of them to rows."""
+@dataclass(frozen=True)
+class Shown:
+    """A frame of late, and the faces found in it."""
 
-    def __init__(self, number: int, path: Path, detector: Detector, p: DetectParams) -> None:
-        self.number = number
-        self.rows: list[dict[str, Any]] = []
-        self.face: Face
-        self.frame = -1  # the last one it was seen in
-        self.template, self.p = detector.template, p
-        self.open = ExitStack()
-        self.record = self.open.enter_context(video.recording(path))
-        self.before: Images | None = None
+    frame: video.Frame
+    cut: bool  # it is of another scene than the one before
+    faces: list[Face]
 
-    def add(self, frame: video.Frame, image: Images, face: Face) -> None:
-        """The face in its next frame. Its frames may not go back."""
-        cut, aligned = crop(image, face, self.template, self.p.size, self.p.margin)
-        self.record(cut, frame.time)
-        moved = None if self.before is None else float(cv2.absdiff(cut, self.before).mean())
-        left, top, right, bottom = (round(float(edge), 3) for edge in face.box)
-        self.rows.append(
-            {
-                "track": self.number,
-                "position": len(self.rows),
-                "frame": frame.index,
-                "time": round(frame.time, 6),
-                "left": left,
-                "top": top,
-                "width": round(right - left, 3),
-                "height": round(bottom - top, 3),
-                "score": None if np.isnan(face.score) else round(face.score, 6),
-                "landmarks": np.round(face.landmarks, 3).ravel().tolist(),
-                "recovered": bool(np.isnan(face.score)),
-                "aligned": aligned,
-                "sharpness": round(sharpness(image, face), 4),
-                "difference": None if moved is None else round(moved, 4),
-            }
-        )
-        self.face, self.frame, self.before = face, frame.index, cut
+
+def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
+    """Find the faces of stored frames and write each person's as `folder/<track>.mkv`; a row for each face.
+
+    Memory is bounded by the HELD frames that wait for the next sight of a face that was missed in them.
+    """
+    detector = detector_of(p.detector, p.weights)
+    search = Search(detector, p)
+    found: list[Track] = []
+    recent: deque[Shown] = deque(maxlen=HELD + 1)
+    colours: Counts | None = None
+    with ExitStack() as stack:
+        for frame in video.read(frames):
+            image = frame.rgb()
+            before, colours = colours, palette(image)
+            cut = before is not None and apart(before, colours) >= CUT
+            recent.append(Shown(frame, cut, search(image, frame.time, cut)))
+            sights = [Sight(face, Look(image, face, detector.template)) for face in recent[-1].faces]
+            for sight, track in (
+                linked(found, sights, frame.time, cut, p.min_overlap)
+                if detector.window
+                else [(sight, found[0] if found else None) for sight in sights]  # whole frames are nobody
+            ):
+                if track is None:
+                    number = len(found)
+                    track = Track(number, folder / f"{number}.mkv", detector.template, p.size, p.margin)
+                    stack.push(track.open)
+                    found.append(track)
+                else:
+                    for missed in recovered(track, sight, recent, p):
+                        track.add(*missed)
+                track.see(frame, image, sight)
+    return [row for track in found for row in track.rows]
+
+
+def recovered(
+    track: Track, sight: Sight, recent: Sequence[Shown], p: DetectParams
+) -> Iterator[tuple[video.Frame, Images, Face]]:
+    """The faces between the track's last sight and this one, in the newest of the recent frames: those that are sure.
+
+    The gap is short and without a cut, no other face was found at the place, and what is seen there is the face before
+    or the one after.
+    """
+    *missed, last = (one for one in recent if one.frame.index > track.frame)
+    seconds = last.frame.time - track.time
+    whole = not missed or missed[0].frame.index == track.frame + 1
+    if seconds > p.max_gap or not whole or any(one.cut for one in [*missed, last]):
+        return
+    for one in missed:
+        face = between(track.face, sight.face, (one.frame.time - track.time) / seconds)
+        if one.faces and overlap(face.box[None], np.stack([f.box for f in one.faces])).max() >= p.min_overlap:
+            continue
+        image = one.frame.rgb()
+        look = Look(image, face, track.template)
+        if max(correlation(look, track.look), correlation(look, sight.look)) >= SAME_VIEW:
+            yield one.frame, image, face
 
 
 def between(before: Face, after: Face, share: float) -> Face:
     """The face of a missed frame: `share` of the way from the face before to the face after."""
     box = before.box + share * (after.box - before.box)
     return Face(box, float("nan"), before.landmarks + share * (after.landmarks - before.landmarks))
-
-
-def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
-    """Find the faces of stored frames and write each track as `folder/<track>.mkv`; a row for each face.
-
-    Memory is bounded by `max_gap` frames, which wait for the next sight of a face that was missed in them.
-    """
-    detector = detector_of(p.detector, p.weights)
-    search = Search(detector, p)
-    live: list[Track] = []
-    ended: list[Track] = []
-    recent: deque[tuple[video.Frame, Images]] = deque(maxlen=p.max_gap + 1)
-    with ExitStack() as stack:
-        for frame in video.read(frames):
-            image = frame.rgb()
-            recent.append((frame, image))
-            for track in [t for t in live if frame.index - t.frame > p.max_gap + 1]:
-                track.open.close()
-                live.remove(track)
-                ended.append(track)
-            for face, known in linked(live, search(image), p.min_overlap):
-                if known is None:
-                    number = len(live) + len(ended)
-                    track = Track(number, folder / f"{number}.mkv", detector, p)
-                    stack.push(track.open)
-                    live.append(track)
-                else:
-                    track, before, gap = known, known.face, frame.index - known.frame
-                    missed = [(f, i) for f, i in recent if frame.index - gap < f.index < frame.index]
-                    for step, (old_frame, old_image) in enumerate(missed, start=1):
-                        track.add(old_frame, old_image, between(before, face, step / gap))
-                track.add(frame, image, face)
-    return [row for track in sorted(ended + live, key=lambda t: t.number) for row in track.rows]
-
-
-def linked(live: list[Track], faces: list[Face], min_overlap: float) -> Iterator[tuple[Face, Track | None]]:
-    """Each face with the live track that it goes on, the best overlaps first, or with None where it begins one."""
-    free, left = list(live), list(faces)
-    while free and left:
-        shares = overlap(np.stack([t.face.box for t in free]), np.stack([f.box for f in left]))
-        row, column = np.unravel_index(int(shares.argmax()), shares.shape)
-        if shares[row, column] < min_overlap:
-            break
-        yield left.pop(int(column)), free.pop(int(row))
-    yield from ((face, None) for face in left)
 
 
 def work(item: Item, folder: Path, p: DetectParams) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""detect: a face stays one track, missed frames are filled in, and nothing is searched that need not be."""
+"""detect: a person is one track, sure faces of missed frames are filled in, nothing is searched that need not be."""
 
 import subprocess
 import sys
@@ -9,14 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake import detect, video
+from deepfake import detect, likeness, track, video
 from deepfake.base.errors import UserError
 from deepfake.detect import DetectParams, Search, tracks
 from deepfake.extract import Policy, keep
 from deepfake.faces import DLIB_5, Face
 
 P = DetectParams(
-    detector="dlib_hog", weights=None, search_side=160, search_every=4, min_overlap=0.2, max_gap=2, size=32, margin=0.3
+    detector="dlib_hog",
+    weights=None,
+    search_side=160,
+    search_every=4,
+    min_overlap=0.2,
+    max_gap=0.13,
+    size=32,
+    margin=0.3,
 )
 POLICY = Policy(sampling="count", frames_per_video=4, fps=1, stride=1, max_side=None, crf=0)
 RED, GREEN, BLUE = range(3)
@@ -49,25 +56,30 @@ def blobs(monkeypatch) -> Blobs:
     """The detector of every run in this process."""
     detector = Blobs()
     monkeypatch.setattr(detect, "detector_of", lambda name, weights: detector)
+    monkeypatch.setattr(likeness, "descriptor", lambda chip: chip[75, 75] / 255)  # people are told by their colour
     return detector
 
 
-def scene(*squares: dict[int, tuple[int, int]], side: int = 60) -> list[np.ndarray]:
-    """Frames of 320 x 240 px, each with squares at {colour: (left, top)}."""
+def scene(*squares: dict[int, tuple[int, int]], side: int = 60, dim: dict[int, int] | None = None) -> list[np.ndarray]:
+    """Frames of 320 x 240 px, each with squares at {colour: (left, top)}.
+
+    `dim`: {frame: colour} that is too dark there to be found, though it is there.
+    """
     frames = []
-    for places in squares:
+    for i, places in enumerate(squares):
         image = np.zeros((240, 320, 3), np.uint8)
         for color, (left, top) in places.items():
-            image[max(top, 0) : top + side, max(left, 0) : left + side, color] = 255
+            level = 120 if (dim or {}).get(i) == color else 255
+            image[max(top, 0) : top + side, max(left, 0) : left + side, color] = level
         frames.append(image)
     return frames
 
 
-def found(folder: Path, frames: list[np.ndarray], p: DetectParams = P) -> pd.DataFrame:
-    """The rows of the tracks of these frames, at 25 a second."""
+def found(folder: Path, frames: list[np.ndarray], p: DetectParams = P, step: float = 0.04) -> pd.DataFrame:
+    """The rows of the tracks of these frames, `step` s apart."""
     with video.recording(folder / "frames.mkv") as record:
         for i, image in enumerate(frames):
-            record(image, i / 25)
+            record(image, i * step)
     return pd.DataFrame(tracks(folder / "frames.mkv", folder, p))
 
 
@@ -108,22 +120,67 @@ def test_faces_that_cross_are_never_mixed(blobs, tmp_path):
     frames = scene(*({RED: (20 + 8 * i, 60), GREEN: (240 - 8 * i, 100)} for i in range(28)))
     rows = found(tmp_path, frames)
     assert rows.groupby("track").size().to_dict() == {0: 28, 1: 28}
-    for track, color in ((0, RED), (1, GREEN)):
-        assert (middles(tmp_path / f"{track}.mkv")[:, color] > 200).all()
-        assert rows.loc[rows["track"] == track, "top"].to_numpy() == pytest.approx((60, 100)[color], abs=3)
+    for number, color in ((0, RED), (1, GREEN)):
+        assert (middles(tmp_path / f"{number}.mkv")[:, color] > 200).all()
+        assert rows.loc[rows["track"] == number, "top"].to_numpy() == pytest.approx((60, 100)[color], abs=3)
 
 
-def test_a_face_that_jumps_is_another_track(blobs, tmp_path):
-    rows = found(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{RED: (200, 60)}] * 3))
-    assert rows["track"].tolist() == [0, 0, 0, 1, 1, 1]
-    assert rows["frame"].tolist() == list(range(6))
+def test_one_person_whose_boxes_never_overlap_is_one_track(blobs, tmp_path):
+    corners = [(20, 20), (240, 160), (240, 20), (20, 160)]
+    rows = found(tmp_path, scene(*({RED: corners[i % 4]} for i in range(16))), step=5.0)
+    assert rows["track"].tolist() == [0] * 16
+    assert not rows["recovered"].any()
+
+
+def test_one_who_leaves_and_comes_back_is_one_track(blobs, tmp_path):
+    rows = found(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{}] * 12, *[{RED: (200, 60)}] * 3), step=1.0)
+    assert rows["track"].tolist() == [0] * 6
+    assert rows["frame"].tolist() == [0, 1, 2, 15, 16, 17]
+
+
+def test_another_person_at_the_same_place_is_another_track(blobs, tmp_path):
+    rows = found(tmp_path, scene(*[{RED: (100, 60)}] * 4, *[{GREEN: (100, 60)}] * 4))
+    assert rows["track"].tolist() == [0] * 4 + [1] * 4
+
+
+def test_two_who_change_places_at_a_cut_are_two_tracks(blobs, tmp_path):
+    left, right = (20, 60), (200, 60)
+    rows = found(tmp_path, scene(*[{RED: left, GREEN: right}] * 4, *[{RED: right, GREEN: left}] * 4))
+    assert rows.groupby("track").size().tolist() == [8, 8]
+    for number, color in ((0, RED), (1, GREEN)):
+        assert (middles(tmp_path / f"{number}.mkv")[:, color] > 200).all()
+
+
+def test_one_who_takes_turns_with_another_is_one_track(blobs, tmp_path):
+    shots = [{RED: (100, 60)}, {GREEN: (100, 60)}] * 4
+    rows = found(tmp_path, scene(*(shot for shot in shots for _ in range(3))), step=1.0)
+    assert rows.groupby("track")["frame"].agg(list).tolist() == [
+        [i for i in range(24) if i // 3 % 2 == turn] for turn in (0, 1)
+    ]
 
 
 @pytest.mark.parametrize(("shift", "number"), [(39, 1), (41, 2)])  # of 60 px: overlaps .212 and .188
-def test_a_track_goes_on_where_boxes_overlap_enough(blobs, tmp_path, shift, number):
+def test_who_is_not_recognised_goes_on_where_boxes_overlap_enough(blobs, tmp_path, monkeypatch, shift, number):
+    monkeypatch.setattr(track, "SAME_PERSON", 0.0)
     p = P.model_copy(update={"search_side": 320})
     rows = found(tmp_path, scene({RED: (20, 60)}, {RED: (20 + shift, 60)}), p)
     assert rows["track"].nunique() == number
+
+
+def test_a_fast_face_is_expected_where_it_is_going(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(track, "SAME_PERSON", 0.0)
+    p = P.model_copy(update={"search_side": 320})
+    rows = found(tmp_path, scene(*({RED: (left, 60)} for left in (10, 46, 96, 146, 196))), p)
+    assert rows["track"].tolist() == [0] * 5  # 50 of 60 px a frame: an overlap of .09 with where it was
+
+
+def test_a_person_is_described_only_where_it_decides_something(blobs, tmp_path, monkeypatch):
+    def never(chip):
+        raise AssertionError
+
+    monkeypatch.setattr(likeness, "descriptor", never)
+    rows = found(tmp_path, scene(*({RED: (20 + 4 * i, 60), GREEN: (200, 60 + 4 * i)} for i in range(10))))
+    assert rows.groupby("track").size().tolist() == [10, 10]
 
 
 def test_a_face_that_comes_later_is_found_at_the_next_full_search(blobs, tmp_path):
@@ -145,37 +202,68 @@ def test_a_face_that_leaves_the_picture_is_followed_to_its_edge(blobs, tmp_path)
 # ---- frames in which a face is missed
 
 
+PLACES = [{RED: (20 + 4 * i, 60 + 2 * i)} for i in range(12)]
+
+
 @pytest.mark.parametrize(
-    ("gap", "max_gap", "number"), [(1, 1, 1), (2, 2, 1), (3, 3, 1), (1, 0, 2), (2, 1, 2), (3, 2, 2)]
+    ("gap", "max_gap", "whole"),
+    [(1, 0.09, True), (2, 0.13, True), (3, 0.17, True), (8, 1, True), (1, 0.07, False), (3, 0.15, False)],
 )
-def test_a_face_missed_in_a_few_frames_is_recovered(blobs, tmp_path, gap, max_gap, number):
-    places = [{RED: (20 + 4 * i, 60 + 2 * i)} for i in range(10)]
-    frames = scene(*({} if 3 <= i < 3 + gap else place for i, place in enumerate(places)))
+def test_a_face_missed_for_a_short_time_is_recovered(blobs, tmp_path, gap, max_gap, whole):
+    missed = range(3, 3 + gap)
+    frames = scene(*PLACES, dim=dict.fromkeys(missed, RED))
     rows = found(tmp_path, frames, P.model_copy(update={"max_gap": max_gap}))
-    assert rows["track"].nunique() == number
-    seen = [i for i in range(10) if not 3 <= i < 3 + gap]
-    assert rows["frame"].tolist() == (list(range(10)) if number == 1 else seen)
-    lost = rows[rows["recovered"]]
-    assert lost["frame"].tolist() == (list(range(3, 3 + gap)) if number == 1 else [])
+    assert rows["track"].unique().tolist() == [0]
+    assert rows["frame"].tolist() == [i for i in range(12) if whole or i not in missed]
+    assert rows.loc[rows["recovered"], "frame"].tolist() == (list(missed) if whole else [])
     assert rows["score"].isna().equals(rows["recovered"])
-    for track in range(number):
-        assert len(middles(tmp_path / f"{track}.mkv")) == (rows["track"] == track).sum()
+    assert len(middles(tmp_path / "0.mkv")) == len(rows)
+
+
+def test_a_gap_is_bounded_by_seconds_not_by_frames(blobs, tmp_path):
+    frames = scene(*PLACES, dim={4: RED})
+    for step, recovered in ((0.5, 1), (5.0, 0)):
+        rows = found(tmp_path, frames, P.model_copy(update={"max_gap": 2.0}), step=step)
+        assert rows["recovered"].sum() == recovered
+
+
+def test_what_does_not_look_like_the_face_is_not_recovered(blobs, tmp_path):
+    frames = scene(*({} if i in (4, 5) else place for i, place in enumerate(PLACES)))
+    frames[5][60:160, 20:160] = np.random.default_rng(0).integers(0, 120, (100, 140, 3))  # hair, or a flag
+    rows = found(tmp_path, frames)
+    assert rows["frame"].tolist() == [i for i in range(12) if i not in (4, 5)]
+    assert not rows["recovered"].any()
+
+
+def test_nothing_is_recovered_where_another_face_is(blobs, tmp_path):
+    frames = scene(*({GREEN: (30, 70)} if i == 4 else {RED: (30, 70)} for i in range(8)))
+    rows = found(tmp_path, frames)
+    assert rows.groupby("track")["frame"].agg(list).tolist() == [[0, 1, 2, 3, 5, 6, 7], [4]]
+
+
+def test_nothing_is_recovered_across_a_cut(blobs, tmp_path):
+    frames = scene(*PLACES, dim={4: RED})
+    for image in frames[4:]:
+        image[:, :, BLUE] = np.minimum(np.arange(240) + 1, 120)[:, None]  # another scene
+    rows = found(tmp_path, frames)
+    assert rows["track"].unique().tolist() == [0]
+    assert not rows["recovered"].any()
 
 
 def test_the_box_of_a_recovered_face_lies_between_its_neighbours(blobs, tmp_path):
     places = [{RED: (20 + 6 * i, 60 + 3 * i)} for i in range(8)]
-    rows = found(tmp_path, scene(*({} if i in (3, 4) else place for i, place in enumerate(places))))
+    rows = found(tmp_path, scene(*places, dim={3: RED, 4: RED}))
     boxes = rows[["left", "top", "width", "height"]].to_numpy()
     for step, i in ((1, 3), (2, 4)):
         np.testing.assert_allclose(boxes[i], boxes[2] + step / 3 * (boxes[5] - boxes[2]), atol=2e-3)
     landmarks = np.array(rows["landmarks"].tolist())
     np.testing.assert_allclose(landmarks[3], landmarks[2] + (landmarks[5] - landmarks[2]) / 3, atol=2e-3)
-    assert (middles(tmp_path / "0.mkv")[[3, 4]] == 0).all()  # what is shown there, not what was elsewhere
+    assert (middles(tmp_path / "0.mkv")[[3, 4], RED] == 120).all()  # what is shown there, not what was elsewhere
 
 
 def test_a_face_missed_beside_another_is_recovered(blobs, tmp_path):
-    both, one = {RED: (20, 60), GREEN: (200, 60)}, {RED: (20, 60)}
-    rows = found(tmp_path, scene(both, both, one, both, both))
+    both = {RED: (20, 60), GREEN: (200, 60)}
+    rows = found(tmp_path, scene(*[both] * 5, dim={2: GREEN}))
     assert rows.groupby("track")["recovered"].sum().tolist() == [0, 1]
     assert rows.groupby("track")["frame"].agg(list).tolist() == [[0, 1, 2, 3, 4]] * 2
 
@@ -197,22 +285,23 @@ def kinds(blobs: Blobs) -> list[object]:
 
 def test_a_face_is_searched_near_its_last_place(blobs):
     search = Search(blobs, P)
-    for image in scene(*[{RED: (100, 90)}] * 9):
-        assert len(search(image)) == 1
+    for i, image in enumerate(scene(*[{RED: (100, 90)}] * 9)):
+        assert len(search(image, i / 25)) == 1
     assert kinds(blobs) == [SMALL, FULL, NEAR, NEAR, NEAR, NEAR, SMALL, NEAR, NEAR, NEAR, NEAR, SMALL]
 
 
 def test_a_missed_face_is_searched_everywhere_and_once_more_at_twice_the_size(blobs):
     search = Search(blobs, P)
-    counts = [len(search(image)) for image in scene({RED: (100, 90)}, {}, {RED: (40, 40)}, {RED: (40, 40)})]
+    frames = scene({RED: (100, 90)}, {}, {RED: (40, 40)}, {RED: (40, 40)})
+    counts = [len(search(image, i / 25)) for i, image in enumerate(frames)]
     assert counts == [1, 0, 1, 1]
     assert kinds(blobs) == [SMALL, FULL, NEAR, SMALL, FULL, NEAR, SMALL, FULL, NEAR, NEAR]  # the lost place as well
 
 
 def test_a_face_too_small_for_the_first_search_is_found_by_the_second(blobs):
     search = Search(blobs, P)
-    for image in scene({RED: (100, 90)}, {RED: (102, 90)}, side=30):  # 15 px at search_side
-        (face,) = search(image)
+    for i, image in enumerate(scene({RED: (100, 90)}, {RED: (102, 90)}, side=30)):  # 15 px at search_side
+        (face,) = search(image, i / 25)
     assert face.box.tolist() == pytest.approx([102, 90, 132, 120], abs=2)
     assert kinds(blobs) == [SMALL, FULL, NEAR]
 
@@ -220,23 +309,29 @@ def test_a_face_too_small_for_the_first_search_is_found_by_the_second(blobs):
 def test_a_small_picture_is_searched_as_it_is_and_enlarged_where_nothing_is_found(blobs):
     search = Search(blobs, P.model_copy(update={"search_side": 320}))
     (small,) = scene({RED: (100, 90)}, side=20)
-    assert len(search(small)) == 1
+    assert len(search(small, 0.0)) == 1
     assert blobs.searched == [FULL, (480, 640)]
 
 
 def test_one_face_of_two_is_searched_everywhere_while_the_other_is_followed(blobs):
     search = Search(blobs, P)
-    for image in scene({RED: (40, 60), GREEN: (200, 60)}, {RED: (40, 60)}):
-        faces = search(image)
+    for i, image in enumerate(scene({RED: (40, 60), GREEN: (200, 60)}, {RED: (40, 60)})):
+        faces = search(image, i / 25)
     assert len(faces) == 1
     assert kinds(blobs) == [SMALL, FULL, NEAR, NEAR, SMALL, FULL]
 
 
 def test_a_lost_face_is_searched_where_it_was_while_it_may_be_recovered(blobs):
-    search = Search(blobs, P.model_copy(update={"search_every": 99}))
-    for image in scene({RED: (40, 60), GREEN: (200, 60)}, *[{RED: (40, 60)}] * 5):
-        search(image)
+    search = Search(blobs, P.model_copy(update={"search_every": 99, "max_gap": 0.1}))
+    for i, image in enumerate(scene({RED: (40, 60), GREEN: (200, 60)}, *[{RED: (40, 60)}] * 5)):
+        search(image, i / 25)
     assert kinds(blobs) == [SMALL, FULL, NEAR, NEAR, SMALL, FULL, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR]
+
+
+def test_after_a_cut_the_whole_frame_is_searched_though_a_face_is_where_one_was(blobs):
+    search = Search(blobs, P)
+    first, second = scene({RED: (40, 60)}, {RED: (40, 60), GREEN: (200, 60)})
+    assert [len(search(first, 0.0)), len(search(second, 0.04, cut=True))] == [1, 2]
 
 
 def test_a_face_beyond_the_edge_is_searched_at_the_edge(blobs):
@@ -244,14 +339,14 @@ def test_a_face_beyond_the_edge_is_searched_at_the_edge(blobs):
     black = np.zeros((240, 320, 3), np.uint8)
     for corner in (-500.0, 210.0, 318.0, 5000.0):
         search.last = [Face(np.array([corner, corner, corner + 80, corner + 80]), 1.0, np.zeros((5, 2)))]
-        assert search(black) == []
+        assert search(black, 0.0) == []
     assert min(min(size) for size in blobs.searched) >= blobs.window / 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 4000), (30, 40), (480, 10)])
 def test_a_picture_too_small_for_a_face_is_searched_without_complaint(shape):
     search = Search(detect.detector_of("dlib_cnn", None), P)
-    assert search(np.zeros((*shape, 3), np.uint8)) == []
+    assert search(np.zeros((*shape, 3), np.uint8), 0.0) == []
 
 
 # ---- every kind of video

@@ -29,8 +29,8 @@ SECTIONS = {
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 5, "fps": 1.0}
     | {"stride": 15, "max_side": None, "crf": 0},
     "detect": {"detector": "dlib_hog", "weights": None, "search_side": 480, "search_every": 8, "min_overlap": 0.2}
-    | {"max_gap": 4, "size": 64, "margin": 0.3},
-    "filter": {"min_sharpness": 20, "min_side": 30, "min_faces": 2},
+    | {"max_gap": 2.0, "size": 64, "margin": 0.3},
+    "filter": {"min_sharpness": 20, "min_side": 30, "min_score": 0.0, "min_share": 0.0, "min_faces": 2},
     "split": {"mode": "official", "train": 0.4, "val": 0.3, "test": 0.3, "seed": 0},
     "augment": {
         "copies": 1,

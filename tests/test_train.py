@@ -33,8 +33,8 @@ BEFORE = {  # the other sections that a detector is made of
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 4, "fps": 1.0}
     | {"stride": 15, "max_side": None, "crf": 0},
     "detect": {"detector": "dlib_hog", "weights": None, "search_side": 480, "search_every": 8, "min_overlap": 0.2}
-    | {"max_gap": 4, "size": 32, "margin": 0.3},
-    "filter": {"min_sharpness": 0, "min_side": 1, "min_faces": 1},
+    | {"max_gap": 2.0, "size": 32, "margin": 0.3},
+    "filter": {"min_sharpness": 0, "min_side": 1, "min_score": 0.0, "min_share": 0.0, "min_faces": 1},
     "augment": USUAL["augment"],
     "calibrate": USUAL["calibrate"],
 }
