@@ -10,6 +10,7 @@ from deepfake.base.params import Params
 from deepfake.controls import Control, ControlsParams
 from deepfake.split import leaks
 
+LOOKS = np.random.default_rng(0).bytes(128).hex()  # of a video, as extract writes it
 P = ControlsParams(seed=0, resamples=200)
 
 
@@ -38,6 +39,7 @@ def files(table: pd.DataFrame) -> dict[str, Control]:
         ({"identities": ["anna", "ben", "carl+anna"]}, "anna"),  # a fake that shares only its source identity
         ({"source": ["", "", "a"]}, "a"),  # a fake of a real of the other side
         ({"sha256": ["1", "2", "1"]}, "twin"),  # the same file under another name
+        ({"fingerprint": [LOOKS, "", f"f{LOOKS[1:]}"]}, "copies: a in train and c in test"),  # encoded anew
     ],
 )
 def test_what_is_on_two_sides_is_found_by_name(columns, said):
