@@ -13,7 +13,7 @@ from deepfake.base import code, plugins
 from stages.code import CHOSEN_BY
 
 ROOT = Path(__file__).parents[1]
-FILES = ("dvc.yaml", "data/demo/dvc.yaml")
+FILES = ("dvc.yaml", "data/demo/dvc.yaml", "robustness/dvc.yaml")
 KINDS = {"In": "deps", "Out": "outs", "Metric": "metrics", "Plot": "plots"}  # of stages/command.py, as DVC calls them
 
 

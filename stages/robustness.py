@@ -1,0 +1,87 @@
+"""robustness: the test videos, perturbed in many ways, through the whole chain; run only when it is asked for."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from deepfake import charts, inference, perturb, predict, video
+from deepfake.base import items, params, tables
+from deepfake.base.items import Item
+from deepfake.base.params import Params
+from deepfake.bundle import CARD
+from deepfake.robustness import RobustnessParams, metrics
+from deepfake.videos import read
+from stages.command import In, Metric, Out, Plot, done, main
+
+
+def run(
+    detector: In = Path("models/detector"),
+    frames: In = Path("data/frames"),
+    predictions: In = Path("reports/predictions.csv"),
+    scores: Out = Path("reports/robustness.csv"),
+    report: Metric = Path("reports/robustness.json"),
+    picture: Plot = Path("reports/plots/robustness.png"),
+) -> None:
+    """Perturb the frames of each test video, find its faces anew, and score them; one item for each video and cell."""
+    p = params.load("robustness", RobustnessParams)
+    test = read(predictions)
+    seen = test[[(frames / f"{name}.mkv").is_file() for name in test["video_id"]]]
+    todo = [
+        Item(name, (frames / f"{name}.mkv", detector / CARD), {"kind": kind, "level": level, "detector": str(detector)})
+        for name in seen["video_id"]
+        for kind, level in p.cells()
+    ]
+    made = items.make(todo, work, Params(), label="robustness")
+    rows = [
+        {"video_id": item.name, "kind": item.args["kind"], "level": item.args["level"]} | one.result
+        for item, one in zip(todo, made, strict=True)
+    ]
+    about = test[["video_id", "label", "group"]]
+    clean = test.assign(kind="clean", level=0)[["video_id", "kind", "level", "status", "score", "verdict"]]
+    lost = about[~about["video_id"].isin(seen["video_id"])]  # they gave no frames: no cell can score them
+    missing = [
+        {"video_id": name, "kind": kind, "level": level, "status": "no_frames"}
+        for name in lost["video_id"]
+        for kind, level in p.cells()
+    ]
+    table = pd.concat([clean, pd.DataFrame(rows), pd.DataFrame(missing)], ignore_index=True).merge(about, on="video_id")
+    tables.write(scores, table)
+    figures = metrics(read(scores), p)
+    tables.write_metrics(report, {"robustness": figures})
+    charts.robustness(picture, figures)
+    done("robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(made)} made anew", report)
+
+
+def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
+    """One video under one perturbation: its score and verdict, or why there is none."""
+    detector = loaded(item.args["detector"])
+    changed = folder / "perturbed.mkv"
+    with video.recording(changed) as record:
+        for image, time in perturb.perturbed(item.inputs[0], item.args["kind"], item.args["level"]):
+            record(image, time)
+    said = predict.predict(changed, detector)
+    changed.unlink()
+    verdict = None if said.score is None else detector.verdict(said.score)
+    return {"status": said.status, "score": said.score, "verdict": verdict}
+
+
+@cache
+def loaded(folder: str) -> inference.Detector:
+    """The detector, once a process, for frames that were kept already: all of them are."""
+    detector = inference.load(Path(folder))
+    every = detector.params["extract"] | {
+        "sampling": "stride",
+        "stride": 1,
+        "max_side": None,
+        "crf": 0,
+        "seconds": None,
+    }
+    known = {name: value for name, value in every.items() if name in detector.params["extract"]}
+    return replace(detector, params=detector.params | {"extract": known})
+
+
+if __name__ == "__main__":
+    main(run)
