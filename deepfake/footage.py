@@ -1,14 +1,17 @@
 """footage: the frames of a video beside the landmarks of its face, as often as they are wanted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from typing import NamedTuple
 
 import numpy as np
 
-from deepfake.faces import Floats
+from deepfake.base.opencv import cv2
+from deepfake.faces import Floats, similarity
 from deepfake.video import Images
+
+SIDE = 128  # px, of the faces whose changes are measured
 
 
 class View(NamedTuple):
@@ -36,3 +39,19 @@ class Footage:
     def endless(self) -> Iterator[View]:
         """Its frames, from the start again after the last."""
         return chain.from_iterable(self for _ in repeat(None))
+
+
+def changes(views: Iterable[View]) -> Floats:
+    """How much changes from each frame to the next: the mean absolute difference of the upright faces, in levels.
+
+    (T - 1,) for the T frames that show a face.
+    """
+    seen = [view for view in views if not view.faceless]
+    if len(seen) < 2:
+        return np.zeros(0)
+    form = seen[0].shape - seen[0].shape.min(0)
+    wanted = form * (SIDE / float(np.ptp(form, axis=0).max()))
+    turns = [similarity(view.shape, wanted) for view in seen]
+    both = zip(seen, turns, strict=True)
+    upright = [cv2.warpAffine(view.image, turn, (SIDE, SIDE)) for view, turn in both if turn is not None]
+    return np.array([cv2.absdiff(one, other).mean() for one, other in pairwise(upright)])

@@ -19,6 +19,7 @@ SEARCHES = ((480, 2.0), (1200, 3.0))  # px that an image's longer side is brough
 SPREAD = 1.64  # half the side of dlib's box, in standard deviations of the landmarks within; measured on 273 faces
 SOFT_EDGE = 0.05  # of the face's width
 GAINS = (0.6, 1.6)  # the bounds of what the spread of a colour is multiplied by
+KERNEL = np.array([1, 4, 6, 4, 1]) / 16  # over five frames: what a shape is averaged by
 EYES_MOUTH = (slice(36, 42), slice(42, 48), slice(48, 68))  # of the 68 landmarks
 # landmark of the brow: how far above it the skin is taken to reach, in lengths from the brows to the base of the nose
 FOREHEAD = {17: 0.2, 19: 0.32, 21: 0.35, 22: 0.35, 24: 0.32, 26: 0.2}
@@ -84,7 +85,8 @@ def swap(image: Images, shape: Floats, other: Images, other_shape: Floats, resol
     """The (H, W, 3) uint8 RGB image with the face of the other in the place of its own; shapes (68, 2) in px.
 
     The other face is warped triangle by triangle onto the landmarks, its eyes and mouth as far open as they are there,
-    given the mean and spread of the colours it covers, and laid in with a soft edge. Nothing changes outside the hull
+    given the mean and spread of the colours it covers and as much fine detail, and laid in with a soft edge: sharpness
+    alone does not tell a fake. Nothing changes outside the hull
     of the landmarks and the forehead. `resolution` px: the longer side of the face as a generator would draw it, before
     it is enlarged into place; 0 keeps all that the other picture has.
 
@@ -101,10 +103,32 @@ def swap(image: Images, shape: Floats, other: Images, other_shape: Floats, resol
     x, y = _maps(_expressed(target, source) - low, source, part.shape[:2])
     alpha = _soft(hull - low, part.shape[:2]) * (x >= 0)
     face = cv2.remap(other, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    face = _recoloured(_drawn_at(np.asarray(face, np.uint8), resolution), part, alpha > 0.5)
+    coloured = _recoloured(_drawn_at(np.asarray(face, np.uint8), resolution), part, alpha > 0.5)
+    face = _grained(coloured, part, alpha > 0.5)
     out = image.copy()
     blended = part + (face - part) * alpha[..., None]
     out[low[1] : high[1], low[0] : high[0]] = np.rint(blended).clip(0, 255)
+    return out
+
+
+def steady(shapes: Floats) -> Floats:
+    """The landmarks of a video without their trembling: (T, 68, 2) px, NaN where there is no face.
+
+    dlib sets them to whole pixels, each frame anew. Where a face lies is told by all 68 of a frame together, and its
+    form by those of the frames around it.
+    """
+    out = shapes.copy()
+    seen = np.flatnonzero(~np.isnan(shapes).any((1, 2)))
+    found = [similarity(shape, shapes[seen[0]]) for shape in shapes[seen]]
+    turns = [turn for turn in found if turn is not None]
+    if not turns or len(turns) < len(found):
+        return out
+    forms = np.stack([shape @ turn[:, :2].T + turn[:, 2] for shape, turn in zip(shapes[seen], turns, strict=True)])
+    reach = len(KERNEL) // 2
+    around = np.pad(forms, ((reach, reach), (0, 0), (0, 0)), "edge")
+    forms = np.sum([weight * around[i : i + len(forms)] for i, weight in enumerate(KERNEL)], axis=0)
+    for i, form, turn in zip(seen, forms, turns, strict=True):
+        out[i] = np.linalg.solve(turn[:, :2], (form - turn[:, 2]).T).T
     return out
 
 
@@ -161,6 +185,16 @@ def _soft(hull: Maps, sides: tuple[int, ...]) -> Maps:
     for _ in range(2):  # together they reach as far as was eroded
         soft = cv2.blur(soft, (reach // 2 * 2 + 1, reach // 2 * 2 + 1), borderType=cv2.BORDER_REPLICATE)
     return soft
+
+
+def _grained(face: Maps, like: Images, where: np.ndarray[Any, np.dtype[np.bool_]]) -> Maps:
+    """The face under as much of the other's grain as makes it as sharp, where told; float32 RGB."""
+    if not where.any():
+        return face
+    own = like.astype(np.float32)
+    have, want = (float(cv2.Laplacian(image.mean(2), cv2.CV_32F)[where].var()) for image in (face, own))
+    share = np.sqrt(max(0.0, 1 - have / max(want, 1e-3)))
+    return np.asarray(face + np.float32(share) * (own - cv2.GaussianBlur(own, (0, 0), 1.0)), np.float32)
 
 
 def _recoloured(face: Images, like: Images, where: np.ndarray[Any, np.dtype[np.bool_]]) -> Maps:
