@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, cycle, islice
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,7 +39,7 @@ HELD = 100  # frames that are held in memory
 class ForgeParams(Params):
     """How the fakes are made."""
 
-    method: str = "faceswap"  # a file of deepfake/forgeries
+    methods: tuple[str, ...] = Field(default=("faceswap",), min_length=1)  # files of deepfake/forgeries, dealt in turn
     seed: int = Field(default=0, ge=0)  # who is paired with whom
     pairs: int = Field(default=1, ge=1)  # fakes of each real; people are swapped within groups of one more
     max_frames: int = Field(default=0, ge=0)  # of a video; 0 = all
@@ -76,7 +76,7 @@ class Real:
 
 
 def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
-    """Make fakes of the videos under `real_dir` by one method; `out_dir` appears whole or not at all.
+    """Make fakes of the videos under `real_dir`; `out_dir` appears whole or not at all.
 
     It gets real/, fake/, manifest.csv and report.csv. A manifest.csv or INDEX.csv in `real_dir` may say who is on which
     video (columns path, and identity or identities; with a column label, only the rows called real count); without it
@@ -86,7 +86,8 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
     """
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise UserError(f"{out_dir} is not empty", "name a new folder, or remove this one")
-    people = plugins.load("forgeries", p.method).PEOPLE
+    for method in p.methods:
+        plugins.load("forgeries", method)  # before any work: a wrong name is a mistake
     found = listing(real_dir)
     with aside(out_dir) as new:
         reals = parallel.run(_take, [(one, new / "real", p) for one in found], "real")
@@ -94,11 +95,11 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
         swaps = pair(usable, p)
         if not swaps:
             raise _too_few(real_dir, reals)
-        made = parallel.run(_swap, [(*both, new / "fake", p) for both in swaps], "fake")
-        done = [both for both, one in zip(swaps, made, strict=True) if not isinstance(one, str)]
+        made = parallel.run(_swap, [(*swap, new / "fake", p) for swap in swaps], "fake")
+        done = [swap for swap, one in zip(swaps, made, strict=True) if not isinstance(one, str)]
         if not done:
             raise UserError(f"{real_dir}: no fake could be made: {made[0]}", "run it again when the videos are there")
-        result = Forged(_manifest(usable, done, p.method, people), _report(real_dir, reals, swaps, made))
+        result = Forged(_manifest(usable, done), _report(real_dir, reals, swaps, made))
         tables.write(new / "report.csv", result.report)
         tables.write(new / "manifest.csv", result.manifest)
     return result
@@ -109,24 +110,26 @@ def listing(real_dir: Path) -> list[Real]:
     return [Real(one.path, one.name, one.identity) for one in sources.listing(real_dir)]
 
 
-def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real]]:
-    """Target and source of each fake, sorted.
+def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real, str]]:
+    """Target, source and method of each fake, sorted.
 
     People are dealt into groups of `pairs` + 1, some larger where that does not come out even, and swapped within: no
     one is on the fakes of two groups. Each video of a person is a target, each video of the other in turn its source.
+    The methods are dealt within a group, too, so that each has as many groups.
     """
     people = sorted({one.identity for one in reals})
     if len(people) < 2:
         return []
     shuffled = [people[i] for i in np.random.default_rng(p.seed).permutation(len(people))]
     number = max(1, len(people) // (p.pairs + 1))
-    swaps = []
+    swaps: list[tuple[Real, Real, str]] = []
     for group in (shuffled[i::number] for i in range(number)):
         videos = [[one for one in reals if one.identity == person] for person in group]
         for i, targets in enumerate(videos):
             for step in range(1, min(p.pairs, len(group) - 1) + 1):
-                swaps += list(zip(targets, cycle(videos[(i + step) % len(group)]), strict=False))
-    return sorted(swaps, key=lambda both: (both[0].name, both[1].name))
+                method = p.methods[(i + step - 1) % len(p.methods)]
+                swaps += list(zip(targets, cycle(videos[(i + step) % len(group)]), repeat(method), strict=False))
+    return sorted(swaps, key=lambda swap: (swap[0].name, swap[1].name))
 
 
 def _take(job: tuple[Real, Path, ForgeParams]) -> Real:
@@ -159,18 +162,19 @@ def _take(job: tuple[Real, Path, ForgeParams]) -> Real:
     return real
 
 
-def _swap(job: tuple[Real, Real, Path, ForgeParams]) -> int | str:
+def _swap(job: tuple[Real, Real, str, Path, ForgeParams]) -> int | str:
     """Write one fake; how many of its frames stay as they are, or why there is none. A shorter source starts again."""
-    target, source, folder, p = job
-    method = plugins.load("forgeries", p.method)
+    target, source, name, folder, p = job
+    method = plugins.load("forgeries", name)
     both = [Footage(partial(_frames, one.path, p, []), one.landmarks) for one in (target, source)]
     try:
         with _film(method.forged(*both, p.resolution)) as film:
             _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
+            pictures = zip(film(), both[0], strict=True)
+            stay = [v.faceless or (method.PEOPLE > 1 and np.array_equal(fake, v.image)) for fake, v in pictures]
+            return sum(map(bool, stay))
     except video.Unreadable as error:  # it was there when it was looked at
         return str(error)
-    lost = zip(np.isnan(target.landmarks[:, 0, 0]), cycle(np.isnan(source.landmarks[:, 0, 0])), strict=False)
-    return sum(bool(own or (other and method.PEOPLE > 1)) for own, other in lost)
 
 
 @contextmanager
@@ -231,20 +235,22 @@ def _fake_name(target: Real, source: Real) -> str:
     return f"{target.name}_{source.name}"
 
 
-def _manifest(reals: list[Real], swaps: list[tuple[Real, Real]], method: str, people: int) -> pd.DataFrame:
+def _manifest(reals: list[Real], swaps: list[tuple[Real, Real, str]]) -> pd.DataFrame:
     rows = [(f"real/{one.name}.mp4", "real", one.identity, "", "") for one in reals]
-    for target, source in swaps:
-        shown = "+".join((target.identity, source.identity)[:people])
+    for target, source, method in swaps:
+        shown = "+".join((target.identity, source.identity)[: plugins.load("forgeries", method).PEOPLE])
         rows.append((f"fake/{_fake_name(target, source)}.mp4", "fake", shown, method, f"real/{target.name}.mp4"))
     return pd.DataFrame(rows, columns=["path", "label", "identities", "method", "source"])
 
 
-def _report(real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real]], made: list[int | str]) -> pd.DataFrame:
+def _report(
+    real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real, str]], made: list[int | str]
+) -> pd.DataFrame:
     rows = [
         (printable(one.path.relative_to(real_dir).as_posix()), one.status, one.reason, len(one.landmarks), one.faceless)
         for one in reals
     ]
-    for (target, source), one in zip(swaps, made, strict=True):
+    for (target, source, _), one in zip(swaps, made, strict=True):
         told = ("decode_error", one, 0, 0) if isinstance(one, str) else ("ok", "", len(target.landmarks), one)
         rows.append((f"fake/{_fake_name(target, source)}.mp4", *told))
     return pd.DataFrame(rows, columns=["path", "status", "reason", "frames", "faceless"])

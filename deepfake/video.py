@@ -121,8 +121,9 @@ def encode(path: Path, images: Iterable[Images], fps: float, *, bitrate: int = 0
     """
     rate = Fraction(fps).limit_denominator(1001)
     options = {"b": str(bitrate)} if bitrate else {"crf": str(crf)}
-    options |= {"preset": "veryfast", "x264-params": "threads=1:mbtree=0:cpu-independent=1"}
-    # mbtree differs from run to run, and the choices of x264 from one processor to the next
+    # mbtree differs from run to run, and the choices of x264 from one processor to the next; frames coded from those
+    # after them leave more bits to a video that goes back and forth
+    options |= {"preset": "veryfast", "x264-params": "threads=1:mbtree=0:cpu-independent=1:bframes=0"}
     count = 0
     with aside(path) as new, _writer(new, "libx264", "yuv420p", options, clock=1 / rate, rate=rate) as put:
         for count, image in enumerate(images, start=1):

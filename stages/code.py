@@ -9,7 +9,7 @@ from deepfake.base.disk import aside
 from stages.command import Out, done, main
 
 CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
-    "forgeries": "demo.method",
+    "forgeries": "demo.methods",
     "layouts": "extract.layout",
     "detectors": "detect.detector",
     "models.encoders": "train.encoder",
@@ -52,9 +52,10 @@ def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def choices(kind: str, settings: dict[str, Any]) -> list[str]:
-    """The plugins of the kind that the settings choose: one, or all where no setting does."""
+    """The plugins of the kind that the settings choose: one or a list of them, or all where no setting does."""
     known = plugins.names(kind)
-    return [name for name in known if name == value(settings, CHOSEN_BY[kind])] if kind in CHOSEN_BY else known
+    chosen = value(settings, CHOSEN_BY[kind]) if kind in CHOSEN_BY else known
+    return [name for name in known if name in (chosen if isinstance(chosen, list) else [chosen])]
 
 
 def value(settings: dict[str, Any], key: str) -> Any:

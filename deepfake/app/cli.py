@@ -77,7 +77,7 @@ def forge(
     from deepfake.forge import ForgeParams
     from deepfake.forge import forge as make
 
-    p = ForgeParams(method=method, seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
+    p = ForgeParams(methods=(method,), seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
     made = make(real_dir, out_dir, p)
     plots.save(out_dir / "sheet.jpg", plots.swaps_sheet(made.manifest, out_dir))
     for row in made.report[made.report["reason"] != ""].itertuples():
