@@ -62,7 +62,8 @@ class Head:
         self.rims = self._spectacles(rng) if rng.random() < 0.14 else np.zeros_like(self.x)
         self.rim = np.array(RIMS[rng.integers(len(RIMS))], np.float32)
         self._paint_behind(rng)
-        grain = rng.normal(0, rng.uniform(1.6, 2.6), (2 * size, 2 * size, 1)) + rng.normal(
+        self.blur = rng.uniform(0.4, 0.8)  # px, sigma: of the camera
+        grain = rng.normal(0, rng.uniform(1.2, 3.8), (2 * size, 2 * size, 1)) + rng.normal(
             0, 0.7, (2 * size, 2 * size, 3)
         )
         self.grain = grain.astype(np.int16)  # the camera's noise, a window of which each frame gets

@@ -36,9 +36,11 @@ def talk(rng: np.random.Generator, frames: int, fps: float) -> list[Pose]:
     """A person who talks: the head sways, the eyes wander and blink, the mouth opens in syllables."""
     time = np.arange(frames) / fps
 
+    pace = rng.uniform(0.6, 2.0)  # some people are calm, and some lamps
+
     def wave(size: float, low: float, high: float) -> Grid:
         """(frames,): three sines of [low, high] Hz, of standard deviation `size` in all."""
-        rate, phase = rng.uniform(low, high, (3, 1)), rng.uniform(0, 2 * np.pi, (3, 1))
+        rate, phase = pace * rng.uniform(low, high, (3, 1)), rng.uniform(0, 2 * np.pi, (3, 1))
         return np.asarray(size * np.sqrt(5 / 8) * sine(2 * np.pi * rate * time + phase).sum(0))
 
     yaw, pitch = rng.uniform(-0.1, 0.1) + wave(0.12, 0.15, 0.7), rng.uniform(-0.05, 0.05) + wave(0.05, 0.2, 0.9)
@@ -47,7 +49,7 @@ def talk(rng: np.random.Generator, frames: int, fps: float) -> list[Pose]:
     shake = rng.uniform(0, 1) ** 2 * np.stack([wave(0.016, 1.5, 6.0), wave(0.016, 1.5, 6.0)], 1)  # held by hand, or not
     beat = np.abs(sine(np.pi * (rng.uniform(2.4, 3.6) * time + rng.random()) + wave(0.8, 0.5, 1.5)))
     jaw = rng.uniform(0.6, 1.0) * np.clip(np.clip(wave(1.0, 0.3, 0.8) + 0.6, 0, 1) * beat - 0.08, 0, 1)
-    pout, light = np.clip(wave(0.6, 1.0, 2.5), 0, 1), 1 + wave(0.015, 0.2, 1.0)
+    pout, light = np.clip(wave(0.6, 1.0, 2.5), 0, 1), 1 + wave(rng.uniform(0.02, 0.06), 0.4, 1.2)
     lids = np.full(frames, rng.uniform(0.86, 1.0))
     for blink in np.cumsum(rng.exponential(2.2, 20)):  # s
         lids = np.minimum(lids, np.clip(np.abs(time - blink) / 0.12, 0.04, 1))
@@ -72,7 +74,7 @@ def picture(head: Head, pose: Pose, rng: np.random.Generator) -> Images:
     image = over(image, np.asarray(face, np.uint8))
     top, left = rng.integers(0, size, 2)
     grain = head.grain[top : top + size, left : left + size]
-    return np.asarray(cv2.add(cv2.GaussianBlur(image, (3, 3), 0.55), grain, dtype=cv2.CV_8U), np.uint8)
+    return np.asarray(cv2.add(cv2.GaussianBlur(image, (3, 3), head.blur), grain, dtype=cv2.CV_8U), np.uint8)
 
 
 def _rotation(pose: Pose) -> Grid:
