@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, redirect_stdout
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,9 @@ import numpy as np
 import yaml
 
 from deepfake import augment, blend, clips, detect, faces, plots, swap, video
+from deepfake.base import plugins
 from deepfake.demo import DemoParams, render
+from deepfake.footage import Footage
 from deepfake.video import Images
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +65,18 @@ def warped() -> Named:
         x, y = np.meshgrid(np.linspace(50, 140, 17), np.linspace(60, 150, 4))
         shapes = np.stack([x.ravel(), y.ravel()], 1) + rng.uniform(-3, 3, (2, 68, 2))
         yield f"swap at {resolution}", swap.swap(image, shapes[0], image[::-1], shapes[1], resolution)
+
+
+def forged() -> Named:
+    """All methods of forging, and the landmarks that they go by."""
+    p = DemoParams(identities=2, frames=5, size=192, resolution=0, seed=0)
+    people = []
+    for identity in range(2):
+        images, find = list(render(identity, p)), swap.Finder()
+        people.append(Footage(partial(iter, images), np.stack([find(image) for image in images])))
+    yield "landmarks", np.stack([person.shapes for person in people])
+    for name in plugins.names("forgeries"):
+        yield name, np.stack(list(plugins.load("forgeries", name).forged(*people, 80)))
 
 
 def resized() -> Named:
@@ -153,7 +168,7 @@ def plain() -> None:
     ctypes.CDLL(str(library)).av_force_cpu_flags(0)
 
 
-PARTS: list[Callable[[], Named]] = [drawn, warped, resized, blended, altered, written, stages]
+PARTS: list[Callable[[], Named]] = [drawn, warped, forged, resized, blended, altered, written, stages]
 
 if __name__ == "__main__":
     if os.environ.get("ASM") == "off":

@@ -15,8 +15,9 @@ from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.demo import FPS, DemoParams, render
 from deepfake.forge import ForgeParams, Real, forge, listing, pair
+from deepfake.forgeries import faceswap
 from deepfake.layouts import manifest
-from deepfake.swap import Finder, swap
+from deepfake.swap import Finder, steady, swap
 
 SIZE, FRAMES = 256, 6
 P = ForgeParams()
@@ -77,6 +78,37 @@ def test_the_face_of_the_source_lies_on_the_landmarks_of_the_target(people):
     assert np.abs(back.astype(int) - image).mean() < 1
 
 
+@pytest.mark.parametrize("resolution", [0, 100, 60])
+def test_a_swapped_face_is_as_sharp_as_the_one_in_its_place(people, resolution):
+    """However coarse it was drawn: else sharpness alone tells a fake."""
+    finder = Finder()
+    shapes = [finder(one[0]) for one in people[:2]]
+    fake = swap(people[0][0], shapes[0], people[1][0], shapes[1], resolution)
+    left, top, right, bottom = *shapes[0][17:].min(0).astype(int), *shapes[0][17:].max(0).astype(int)
+    before, after = (
+        cv2.Laplacian(cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2GRAY), cv2.CV_64F).std()
+        for image in (people[0][0], fake)
+    )
+    assert after == pytest.approx(before, rel=0.15)
+
+
+def test_landmarks_that_tremble_are_made_steady_and_others_stay():
+    """A stiff face that moves, turns and grows; then set to whole pixels, as dlib does."""
+    form, time = np.random.default_rng(0).uniform(60, 160, (68, 2)), np.linspace(0, 1, 12)
+    turns = [np.array([[1 + 0.1 * t, 0.2 * t], [-0.2 * t, 1 + 0.1 * t]]) for t in time]
+    true = np.stack([form @ turn.T + 9 * t for turn, t in zip(turns, time, strict=True)])
+    np.testing.assert_allclose(steady(true), true, atol=1e-6)
+    assert np.abs(steady(np.rint(true)) - true).mean() < 0.6 * np.abs(np.rint(true) - true).mean()
+
+
+def test_frames_without_a_face_stay_without_one_when_landmarks_are_made_steady():
+    shapes = np.random.default_rng(0).uniform(60, 160, (1, 68, 2)).repeat(5, 0)
+    shapes[[0, 3]] = np.nan
+    assert np.isnan(steady(shapes)[:, 0, 0]).tolist() == [True, False, False, True, False]
+    np.testing.assert_allclose(steady(shapes), shapes, atol=1e-6)
+    assert np.isnan(steady(shapes[:1])).all()
+
+
 def test_an_image_without_a_face_has_no_landmarks():
     assert np.isnan(Finder()(np.zeros((SIZE, SIZE, 3), np.uint8))).all()
 
@@ -90,18 +122,24 @@ def test_an_image_without_a_face_has_no_landmarks():
 def test_people_are_swapped_within_small_groups(count, pairs, groups):
     swaps = pair([person(str(i)) for i in range(count)], ForgeParams(pairs=pairs))
     partners = {str(i): {str(i)} for i in range(count)}
-    for target, source in swaps:
+    for target, source, _ in swaps:
         partners[target.identity] |= partners[source.identity]
         for one in partners[target.identity]:
             partners[one] = partners[target.identity]
     assert sorted(map(len, {frozenset(group) for group in partners.values()})) == groups
-    assert len(swaps) == len(set((t.name, s.name) for t, s in swaps)) == count * min(pairs, count - 1)
-    assert all(target.identity != source.identity for target, source in swaps)
+    assert len(swaps) == len(set((t.name, s.name) for t, s, _ in swaps)) == count * min(pairs, count - 1)
+    assert all(target.identity != source.identity for target, source, _ in swaps)
 
 
 def test_every_video_of_a_person_is_a_target():
     swaps = pair([person("a", "a1"), person("a", "a2"), person("b")], P)
-    assert [(t.name, s.name) for t, s in swaps] == [("a1", "b"), ("a2", "b"), ("b", "a1")]
+    assert [(t.name, s.name) for t, s, _ in swaps] == [("a1", "b"), ("a2", "b"), ("b", "a1")]
+
+
+def test_methods_are_dealt_within_each_group_of_people():
+    swaps = pair([person(str(i)) for i in range(8)], ForgeParams(methods=("faceswap", "stutter")))
+    method = {target.name: method for target, _, method in swaps}
+    assert all({method[target.name], method[source.name]} == {"faceswap", "stutter"} for target, source, _ in swaps)
 
 
 def test_an_index_says_who_is_on_a_video(reals):
@@ -238,7 +276,8 @@ def test_long_videos_that_are_not_held_in_memory_give_the_same_files(reals, tmp_
         assert file.read_bytes() == (tmp_path / "streamed" / file.relative_to(tmp_path / "held")).read_bytes()
 
 
-def test_frames_without_a_face_stay_and_are_counted(reals, tmp_path, people):
+def test_frames_without_a_face_stay_and_are_counted(reals, tmp_path, people, monkeypatch):
+    monkeypatch.setattr(faceswap, "PACES", (1.0,))  # slowed, bob's face would last for all six
     grey = np.full((SIZE, SIZE, 3), 128, np.uint8)
     video.encode(reals / "bob.mp4", [*people[1][:4], grey, grey], FPS)
     report = forge(reals, tmp_path / "out", P).report.set_index("path")
