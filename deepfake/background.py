@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from deepfake import video
 from deepfake.base.items import Item
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.video import Images
 

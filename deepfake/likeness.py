@@ -6,9 +6,9 @@ The bounds were set on the 19 people of 20 real clips and on swaps of their face
 from functools import cache, cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Face, Floats, crop, dlib_model
 from deepfake.video import Images
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import cv2
 import pandas as pd
 import yaml
 
 from deepfake import charts, evidence
+from deepfake.base.opencv import cv2
 from deepfake.report import Facts, Mistake, verdict, within
 from deepfake.video import Images
 

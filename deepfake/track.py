@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from deepfake import video
+from deepfake.base.opencv import cv2
 from deepfake.faces import Face, Floats, crop, overlap, sharpness
 from deepfake.likeness import SAME_PERSON, Look, alike, distance
 from deepfake.video import Images

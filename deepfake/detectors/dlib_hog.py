@@ -6,10 +6,10 @@ Source: Dalal and Triggs, CVPR 2005; King, "Max-margin object detection", arXiv 
 from functools import cached_property
 from typing import Any
 
-import cv2
 import dlib
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import DLIB_5, Detector, Face, dlib_landmarks
 from deepfake.video import Images
 
