@@ -22,7 +22,9 @@ from deepfake.videos import people
 
 NAMES = ("manifest.csv", "INDEX.csv")
 LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
-OPTIONAL = ("identities", "method", "source", "dataset", "split")  # what is not always known of a video
+OPTIONAL = (  # what is not always known of a video
+    *("identities", "method", "source", "dataset", "compression", "collection", "split"),
+)
 KNOWN = {"path", "label", "identity", *OPTIONAL}  # names of columns; others are kept as ABOUT with their name
 ABOUT = "about_"  # whatever else is said of a video, such as about_sex: the test is divided by it
 SEPARATORS = ",;\t|"

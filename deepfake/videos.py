@@ -8,7 +8,7 @@ import pandas as pd
 from deepfake.base import tables
 
 TEXT = (  # columns that are never numbers: the id 000 stays one
-    *("video_id", "path", "identities", "method", "source", "dataset", "group", "split"),
+    *("video_id", "path", "identities", "method", "source", "dataset", "compression", "collection", "group", "split"),
     *("status", "reason", "codec", "pix_fmt", "sar", "transfer", "primaries", "sha256", "pictures_sha256"),
     "fingerprint",
 )

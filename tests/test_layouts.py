@@ -9,9 +9,10 @@ from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
 from deepfake.files import printable
 from deepfake.layouts import folders, images, manifest
+from deepfake.manifests import OPTIONAL
 from deepfake.videos import read
 
-COLUMNS = {"video_id", "path", "label", "split", "identities", "method", "source", "dataset"}
+GENERAL = ["folders", "images", "manifest"]  # those of datasets: test_published.py
 
 
 def tree(root, *names):
@@ -28,16 +29,16 @@ def listed(root, text: str):
     return root
 
 
-@pytest.mark.parametrize("layout", plugins.names("layouts"))
+@pytest.mark.parametrize("layout", GENERAL)
 def test_a_layout_gives_a_row_a_video_with_every_column(tmp_path, layout):
     names = ["real/b.png", "real/a.png", "fake/c.png"]
     listed(tree(tmp_path, *names), "path,label\nreal/b.png,real\nreal/a.png,real\nfake/c.png,fake\n")
     table = plugins.load("layouts", layout).scan(tmp_path)
-    assert set(table) == COLUMNS
+    assert set(table) == {"video_id", "path", "label", *OPTIONAL}
     assert sorted(table["path"]) == sorted(names)
     assert table["video_id"].is_unique
     assert table.set_index("path")["label"].to_dict() == {"real/b.png": 0, "real/a.png": 0, "fake/c.png": 1}
-    assert (table[["split", "identities", "method", "source", "dataset"]] == "").all(axis=None)
+    assert (table[list(OPTIONAL)] == "").all(axis=None)
 
 
 @pytest.mark.parametrize("layout", plugins.names("layouts"))
@@ -234,7 +235,7 @@ def test_a_manifest_says_what_is_known_of_a_video(tmp_path):
     (row,) = manifest.scan(tmp_path).to_dict("records")
     assert row == {
         "video_id": "a.mp4", "path": "a.mp4", "label": 1, "identities": "01+02", "method": "swap", "source": "b.mp4",
-        "dataset": "mine", "split": "test", "about_mood": "good",
+        "dataset": "mine", "split": "test", "about_mood": "good", "compression": "", "collection": "",
     }  # fmt: skip
 
 

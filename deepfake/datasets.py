@@ -1,0 +1,102 @@
+"""datasets: which layout a folder has, and how what lies in it compares with what was published."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from deepfake import video
+from deepfake.base import parallel, plugins
+from deepfake.base.errors import UserError
+from deepfake.files import printable, walk
+
+GENERAL = ("manifest", "folders", "images", "several")  # layouts of no dataset of its own
+ENOUGH = 0.5  # of the videos under a folder, that a dataset's layout has to know
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The layout of a folder, and how many videos and pictures each layout knows there."""
+
+    layout: str
+    known: dict[str, int]
+    refused: dict[str, str]  # by layout: why one that might be meant does not take it
+
+
+def named() -> list[str]:
+    """The layouts of published datasets."""
+    return [name for name in plugins.names("layouts") if name not in GENERAL]
+
+
+def guess(root: Path) -> Guess:
+    """The layout that knows most of what lies there; of a dataset's layout and a general one the dataset's.
+
+    A manifest.csv says all by itself. Raises UserError where none fits.
+    """
+    if (root / "manifest.csv").is_file():
+        return Guess("manifest", {"manifest": len(_scan("manifest", root))}, {})
+    tables: dict[str, pd.DataFrame] = {}
+    refused: dict[str, str] = {}
+    for name in [*named(), "folders", "images"]:
+        try:
+            tables[name] = _scan(name, root)
+        except UserError as error:
+            refused[name] = str(error)
+    known = {name: len(table) for name, table in tables.items()}
+    videos = len(walk(root, video.SUFFIXES).files)
+    own = {name: table for name, table in tables.items() if name not in GENERAL and len(table) >= ENOUGH * videos}
+    if parts := _side_by_side({name: table for name, table in tables.items() if name not in GENERAL}):
+        return Guess("several", {name: known[name] for name in parts}, refused)
+    if own:
+        best = max(own, key=lambda name: (known[name], -len(name)))
+        return Guess(best, known, refused)
+    for name in ("folders", "images"):
+        if name in known and (name == "folders" or not videos):
+            return Guess(name, known, refused)
+    telling = [said.split("\n")[0] for name, said in refused.items() if "archives" in said or name == "folders"]
+    raise UserError(
+        f"{printable(str(root))}: no layout fits: {'; '.join(telling) or 'no videos'}",
+        "put the videos into real/ and fake/, or list them in a manifest.csv; docs/datasets.md shows the trees",
+    )
+
+
+def compared(table: pd.DataFrame, layout: str) -> Iterator[tuple[str, str, str, int, int]]:
+    """Dataset, method ("real" of reals), compression, how many there are, how many were published (0: not known)."""
+    published: dict[str, dict[str, int]] = getattr(plugins.load("layouts", layout), "PUBLISHED", {})
+    kind = table["method"].where(table["label"] == 1, "real")
+    for (dataset, method, level), n in table.groupby([table["dataset"], kind, table["compression"]]).size().items():
+        counts = published.get(dataset, {})
+        alone = kind[(table["dataset"] == dataset) & (table["label"] == 1)].nunique() == 1
+        yield dataset, method, level, int(n), counts.get(method, counts.get("fake", 0) if alone else 0)
+
+
+def unreadable(root: Path, paths: list[str]) -> dict[str, str]:
+    """The files whose first frame does not decode, and why; `JOBS` processes look at them."""
+    reasons = parallel.run(fault, [root / path for path in paths], "check")
+    return {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
+
+
+def fault(path: Path) -> str:
+    """Why the first frame of a file does not decode; "" where it does."""
+    try:
+        next(video.read(path, upright=False))
+    except (video.Unreadable, video.Damaged) as error:
+        return str(error)
+    return ""
+
+
+def _scan(layout: str, root: Path) -> pd.DataFrame:
+    table: pd.DataFrame = plugins.load("layouts", layout).scan(root)
+    return table
+
+
+def _side_by_side(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """The layouts of datasets that lie in folders of their own; none where all is of one."""
+    tops = {name: {PurePosixPath(path).parts[0] for path in table["path"]} for name, table in tables.items()}
+    order = sorted(tops, key=lambda name: (-len(tables[name]), name))
+    chosen: list[str] = []
+    for name in order:
+        if not any(tops[name] & tops[other] for other in chosen):
+            chosen.append(name)
+    return chosen if len(chosen) > 1 else []

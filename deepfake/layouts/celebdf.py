@@ -1,0 +1,118 @@
+"""celebdf: Celeb-DF v1, v2 and Celeb-DF++: Celeb-real, YouTube-real and Celeb-synthesis.
+
+With or without a level videos/ in each. In List_of_testing_videos.txt 1 is REAL; what it does not name is train, and
+there is no official val. It uses most of the people of train, so that the official split is not one by person: see
+split.leaks. Each video of YouTube-real shows a person of its own. Of Celeb-DF++ the method is the innermost folder.
+
+Source: Li et al., "Celeb-DF: a large-scale challenging dataset for deepfake forensics", CVPR 2020; Li et al.,
+"Celeb-DF++: a large-scale challenging video deepfake benchmark for generalizable forensics", 2025.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake.base.errors import UserError
+from deepfake.published import Clip, count, dealt, lines_of, survey, table, told
+
+V1, V2, PLUS = "Celeb-DF-v1", "Celeb-DF-v2", "Celeb-DF++"
+FORM = "Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4 and Celeb-synthesis/id0_id16_0000.mp4"
+PUBLISHED = {
+    V1: {"real": 408, "fake": 795},
+    V2: {"real": 890, "fake": 5639},
+    PLUS: {"real": 890, "fake": 53196},
+}
+LIST = "List_of_testing_videos.txt"
+LISTED_V1 = 100  # lines of the list of v1; that of v2 has 518
+
+_PATH = told(
+    r"(?P<folder>Celeb-real|YouTube-real|Celeb-synthesis)/"
+    r"(?:(?:FaceSwap|FaceReenact|TalkingFace)/(?P<method>[^/]+)/)?(?:videos/|frames/)?(?P<name>[^/]+)"
+)
+_PERSON = re.compile(r"id\d+")
+_CLIP = re.compile(r"(?:^|_)(\d{4})(?:_|$)")
+
+
+def scan(root: Path) -> pd.DataFrame:
+    """One row a video; the versions under one root are told apart by their folders and by the length of their list."""
+    found = survey(root, "Celeb-DF", FORM, read, lists=[LIST])
+    homes: dict[Path, dict[str, Path]] = defaultdict(dict)
+    for path in found.clips:
+        homes[_home(path)][_listed(path)] = path
+    tests = {Path(file.parent): listed(root / file) for file in found.lists[LIST]}
+    notes = [] if tests else [f"no {LIST}: no official split"]
+    versions, test = {}, set()
+    for home, names in sorted(homes.items()):
+        named = tests.get(home, {})
+        versions[home] = _version(names, len(named))
+        for name, label in sorted(named.items()):
+            if name in names and found.clips[names[name]].label != label:
+                raise UserError(
+                    f"{root / home / LIST}: {name} is said to be {'fake' if label else 'real'}",
+                    "in this list 1 is real and 0 is fake; get it anew from the dataset's authors",
+                )
+        test |= {names[name] for name in named if name in names}
+        if gone := [name for name in sorted(named) if name not in names]:
+            notes.append(f"{versions[home]}: of {len(named)} that {LIST} names are not on disk {count(gone)}")
+    clips = {path: replace(clip, dataset=versions[_home(path)]) for path, clip in found.clips.items()}
+    found = replace(found, clips=clips)
+    return table(dealt(found, lambda path, _: _split(path, test, tests)), notes)
+
+
+def read(path: Path) -> Clip | None:
+    """What a path says; None where it is of another dataset."""
+    said = _PATH(path)
+    if not said:
+        return None
+    folder, name = said["folder"].lower(), said["name"]
+    people = tuple(_PERSON.findall(name))
+    if folder == "youtube-real":
+        return Clip(0, V2, (f"youtube:{name}",), key=f"YouTube-real/{name}")
+    if folder == "celeb-real":
+        return Clip(0, V2, people, key=f"Celeb-real/{name}") if people and not said["method"] else None
+    if not people:
+        return None
+    clip = _CLIP.search(name)
+    original = f"Celeb-real/{people[0]}_{clip[1]}" if clip else ""
+    return Clip(1, V2, people, said["method"] or "Celeb-DF", original=original)
+
+
+def listed(file: Path) -> dict[str, int]:
+    """The videos of a list of tests, without suffix, and their labels in our sense: fake = 1. Raises UserError."""
+    found = {}
+    for number, line in enumerate(lines_of(file), start=1):
+        said = re.fullmatch(r"([01])\s+(\S.*)", line)
+        if not said:
+            raise UserError(f"{file}:{number}: not '1 Celeb-real/id0_0000.mp4' but {line!r}", "get the list anew")
+        found[_plain(Path(said[2].replace("\\", "/")).with_suffix(""))] = 1 - int(said[1])  # there 1 is real
+    return found
+
+
+def _split(path: Path, test: set[Path], tests: Mapping[Path, object]) -> str:
+    return ("test" if path in test else "train") if _home(path) in tests else ""
+
+
+def _version(names: Mapping[str, Path], listed: int) -> str:
+    """Which Celeb-DF this is; without its list a plain one is taken for v2."""
+    if any(name.count("/") > 1 for name in names):
+        return PLUS
+    return V1 if listed == LISTED_V1 else V2
+
+
+def _home(path: Path) -> Path:
+    """The folder that holds Celeb-real and the others."""
+    said = _PATH(path.with_suffix(""))
+    return Path(said["home"] if said else ".")
+
+
+def _listed(path: Path) -> str:
+    """The path as the list of tests names it."""
+    return _plain(path.with_suffix("").relative_to(_home(path)))
+
+
+def _plain(path: Path) -> str:
+    return "/".join(part for part in path.parts if part.lower() not in ("videos", "frames"))

@@ -1,0 +1,61 @@
+"""df40: DF40: 40 ways to forge, on the videos of FaceForensics++ (ff), Celeb-DF (cdf) and others.
+
+METHOD/{ff,cdf}/{frames,videos}/NAME, with the names of those datasets: 000_003 and id0_id16_0000; it may lie in
+train/ or test/. The methods that bring their own reals have folders real/ and fake/. It is published as folders of face
+crops: `deepfake dataset pack ROOT NEW` makes lossless videos of them; single pictures are videos of one frame. The
+reals of ff and cdf are those of the datasets themselves, in their own layouts under the same root; a folder
+original_sequences or Celeb-real anywhere is found.
+
+Source: Yan et al., "DF40: toward next-generation deepfake detection", NeurIPS 2024, datasets and benchmarks.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake.labels import split_of
+from deepfake.layouts import celebdf, faceforensics
+from deepfake.published import Clip, survey, table, told
+from deepfake.video import IMAGES, SUFFIXES
+
+NAME = "DF40"
+FORM = "simswap/ff/frames/000_003, packed into simswap/ff/frames/000_003.mkv"
+PUBLISHED: dict[str, dict[str, int]] = {}
+
+_FORGED = told(
+    r"(?P<method>[^/]+)/(?:(?P=method)/)?(?P<domain>ff|cdf|cdfv2)/"
+    r"(?:(?:frames|videos|Fake_from_[^/]+|Celeb-real|YouTube-real)/)*(?P<name>[^/]+)"
+)
+_HALF = told(
+    r"(?P<method>[^/]+)/(?:(?P=method)[^/]*/)?(?P<half>real|fake)/(?:(?:real|fake|frames|videos)/)*(?P<name>[^/]+)"
+)
+_FF = re.compile(r"(\d{3})(?:_(\d{3}))?(?:_.*)?")
+_CELEB = re.compile(r"(id\d+)(?:_(id\d+))?_(\d{4})(?:_.*)?")
+
+
+def scan(root: Path) -> pd.DataFrame:
+    """One row a video or single picture: the fakes of every method, the reals under the root."""
+    return table(survey(root, NAME, FORM, read, suffixes=SUFFIXES | IMAGES, borrowed=True))
+
+
+def read(path: Path) -> Clip | None:
+    """What a path says; None where it is of another dataset."""
+    split = split_of(path)
+    if said := _FORGED(path):
+        if ff := _FF.fullmatch(said["name"]):
+            people = tuple(faceforensics.person(name) for name in ff.groups() if name)
+            return Clip(1, NAME, people, said["method"], split=split, original=ff[1])
+        if celeb := _CELEB.fullmatch(said["name"]):
+            people = tuple(name for name in celeb.groups()[:2] if name)
+            original = f"Celeb-real/{celeb[1]}_{celeb[3]}"
+            return Clip(1, NAME, people, said["method"], split=split, original=original)
+        return Clip(1, NAME, method=said["method"], split=split)
+    for real in (faceforensics.read(path), celebdf.read(path)):
+        if real and not real.label:
+            return replace(real, dataset=NAME, compression="", split=split)
+    if said := _HALF(path):
+        fake = said["half"].lower() == "fake"
+        return Clip(int(fake), NAME, method=said["method"] if fake else "", split=split)
+    return None

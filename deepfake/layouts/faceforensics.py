@@ -1,0 +1,134 @@
+"""faceforensics: FaceForensics++ as its download script lays it out, with DFD and FaceShifter.
+
+All compressions and methods on disk; extract.methods and extract.compressions choose. train.json, val.json and
+test.json of the authors' repository (dataset/splits), anywhere under the root, give the official split: a pair [a, b]
+stands for the reals a and b and the fakes a_b and b_a. conversion_dict.json (dataset/) tells the YouTube video that a
+real is cut from. DFD has no official split.
+
+Source: Roessler et al., "FaceForensics++: learning to detect manipulated facial images", ICCV 2019; DFD: Dufour and
+Gully, "Contributing data to deepfake detection research", 2019; FaceShifter: Li et al., 2019.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake.base.errors import UserError
+from deepfake.published import Clip, Survey, count, dealt, json_of, survey, table, told
+
+NAME = "FaceForensics++"
+FORM = "original_sequences/youtube/c23/videos/000.mp4 and manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
+PUBLISHED = {
+    NAME: {"real": 1000, **dict.fromkeys(METHODS, 1000)},
+    "DFD": {"real": 363, "DeepFakeDetection": 3068},
+}
+LISTS = {"train.json": "train", "val.json": "val", "test.json": "test"}
+TABLE = "conversion_dict.json"  # {"000": "--b1Ua-kWJE 0", ...}: the YouTube video, and which cut of it
+SAME = {"343": "043", "183": "179", "826": "179"}  # who is one person in videos of two names
+
+_LEVEL = r"(?P<compression>raw|c0|c23|c40)/(?:videos/|frames/)?"
+_REAL = told(rf"original_sequences/youtube/{_LEVEL}(?P<name>\d{{3}})")
+_FAKE = told(rf"manipulated_sequences/(?P<method>[^/]+)/{_LEVEL}(?P<target>\d{{3}})_(?P<donor>\d{{3}})")
+_ACTOR = told(rf"original_sequences/actors/{_LEVEL}(?P<name>(?P<actor>\d\d)__[^/]+)")
+_ACTED = told(
+    rf"manipulated_sequences/(?P<method>DeepFakeDetection)/{_LEVEL}"
+    r"(?P<target>\d\d)_(?P<donor>\d\d)__(?P<scene>[^/]+)__[^/_]{8}"
+)
+
+
+def scan(root: Path) -> pd.DataFrame:
+    """One row a video: the reals of youtube and actors, the fakes of every method; masks are left out."""
+    found = survey(root, NAME, FORM, read, lists=[*LISTS, TABLE])
+    lists = {split: pairs_of(root / found.lists[name][0]) for name, split in LISTS.items() if found.lists[name]}
+    notes = []
+    if lists:
+        splits = splits_of(lists)
+        found = dealt(found, lambda path, clip: splits.get(path.stem, "") if clip.dataset == NAME else "")
+        notes = missing(found, splits)
+    elif any(clip.dataset == NAME for clip in found.clips.values()):
+        notes = ["no train.json, val.json, test.json: no official split"]
+    if found.lists[TABLE]:
+        found = cut_from(found, json_of(root / found.lists[TABLE][0]))
+    return table(found, notes)
+
+
+def read(path: Path) -> Clip | None:
+    """What a path says; None where it is of another dataset."""
+    if said := _REAL(path):
+        name = said["name"]
+        return Clip(0, NAME, (person(name),), compression=_level(said), key=name)
+    if said := _FAKE(path):
+        target, donor = said["target"], said["donor"]
+        people = person(target), person(donor)
+        return Clip(1, NAME, people, said["method"], _level(said), original=target)
+    if said := _ACTOR(path):
+        return Clip(0, "DFD", (said["actor"],), compression=_level(said), key=said["name"])
+    if said := _ACTED(path):
+        people = said["target"], said["donor"]
+        original = f"{said['target']}__{said['scene']}"
+        return Clip(1, "DFD", people, said["method"], _level(said), original=original)
+    return None
+
+
+def person(name: str) -> str:
+    """Who is on a real: most are known by the number of their video alone."""
+    return SAME.get(name, name)
+
+
+def pairs_of(file: Path) -> list[tuple[str, str]]:
+    """The pairs of a list. Raises UserError where it holds something else."""
+    said = json_of(file)
+    whole = isinstance(said, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in said)
+    if not whole or not all(str(name).isdecimal() for pair in said for name in pair):
+        raise UserError(
+            f"{file}: not a list of pairs of videos", 'it is to hold [["071", "054"], ...], as in dataset/splits'
+        )
+    return [(str(a).zfill(3), str(b).zfill(3)) for a, b in said]
+
+
+def splits_of(lists: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
+    """The split of every name: [a, b] of a list stands for a, b, a_b and b_a. Raises UserError for one in two lists."""
+    splits: dict[str, str] = {}
+    for split, pairs in lists.items():
+        for name in chain.from_iterable((a, b, f"{a}_{b}", f"{b}_{a}") for a, b in pairs):
+            if splits.setdefault(name, split) != split:
+                raise UserError(f"{NAME}: {name} is in the lists of {splits[name]} and {split}", "get the lists anew")
+    return splits
+
+
+def missing(found: Survey, splits: Mapping[str, str]) -> list[str]:
+    """What the lists name and the disk lacks, by method and compression, and how many videos no list names."""
+    kinds = defaultdict(set)
+    for path, clip in found.clips.items():
+        if clip.dataset == NAME:
+            kinds[clip.method, clip.compression].add(path.stem)
+    notes = []
+    for (method, compression), names in sorted(kinds.items()):
+        wanted = sorted(name for name in splits if ("_" in name) == bool(method))
+        kind = f"{method or 'real'} {compression}"
+        if gone := [name for name in wanted if name not in names]:
+            notes.append(f"{kind}: of {len(wanted)} that the lists name are not on disk {count(gone)}")
+        if others := sorted(names - set(wanted)):
+            notes.append(f"{kind}: in no list, so in no official split: {count(others)}")
+    return notes
+
+
+def cut_from(found: Survey, videos: Mapping[str, str]) -> Survey:
+    """The same with the YouTube video of each real as its source: two cuts of one show one person."""
+    youtube = {name.zfill(3): f"youtube:{str(said).rpartition(' ')[0] or said}" for name, said in videos.items()}
+    clips = {
+        path: replace(clip, source=youtube.get(clip.key, "")) if clip.dataset == NAME and not clip.label else clip
+        for path, clip in found.clips.items()
+    }
+    return replace(found, clips=clips)
+
+
+def _level(said: dict[str, str]) -> str:
+    """raw was called c0 once."""
+    level = said["compression"].lower()
+    return "raw" if level == "c0" else level

@@ -1,0 +1,69 @@
+"""several: datasets side by side: each folder of the root, or link to one, is a dataset in its own layout.
+
+datasets.csv in the root says which (columns folder, layout); without it each is guessed, and what was guessed is said.
+People, sources and splits are those of each dataset; one without a name of its own is called by its folder.
+"""
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from deepfake.base import plugins
+from deepfake.base.errors import UserError, unknown
+from deepfake.datasets import guess
+from deepfake.files import name_of, printable
+from deepfake.manifests import OPTIONAL
+from deepfake.published import lines_of
+
+TABLE = "datasets.csv"
+
+
+def scan(root: Path) -> pd.DataFrame:
+    """One row a video of every dataset; paths and video_ids begin with the folder."""
+    tables, notes = [], []
+    left: Counter[str] = Counter()
+    for folder, layout in chosen(root).items():
+        if not layout:
+            layout = guess(root / folder).layout
+            notes.append(f"{folder} looks like the layout {layout}; {TABLE} (folder,layout) would say it")
+        table = plugins.load("layouts", layout).scan(root / folder)
+        left.update(table.attrs.get("left_out", {}))
+        notes += [f"{folder}: {note}" for note in table.attrs.get("notes", [])]
+        tables.append(moved(table, folder))
+    whole = pd.concat(tables, ignore_index=True)
+    whole.attrs = {"left_out": dict(sorted(left.items())), "notes": notes}
+    return whole
+
+
+def chosen(root: Path) -> dict[str, str]:
+    """The folders and their layouts, "" where nothing says it. Raises UserError for a table that is wrong."""
+    file = root / TABLE
+    if file.is_file():
+        rows = list(csv.DictReader(lines_of(file)))
+        if not rows or not {"folder", "layout"} <= rows[0].keys():
+            raise UserError(f"{file}: no columns folder, layout", "a line a dataset: ff,faceforensics")
+        for row in rows:
+            if row["layout"] not in plugins.names("layouts"):
+                raise unknown("layout", row["layout"], plugins.names("layouts"), where=str(file))
+            if not (root / row["folder"]).is_dir():
+                raise UserError(f"{file}: no folder {row['folder']} in {printable(str(root))}", "mind its spelling")
+        return {row["folder"]: row["layout"] for row in rows}
+    with os.scandir(root) as entries:
+        folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
+        raise UserError(f"no folders in {printable(str(root))}", "each dataset is a folder, or a link to one")
+    return dict.fromkeys(folders, "")
+
+
+def moved(table: pd.DataFrame, folder: str) -> pd.DataFrame:
+    """The table of a dataset as seen from the folder above it."""
+    names = {old: name_of(f"{folder}/{path}") for old, path in zip(table["video_id"], table["path"], strict=True)}
+    return table.assign(
+        video_id=[names[old] for old in table["video_id"]],
+        path=[f"{folder}/{path}" for path in table["path"]],
+        source=[names.get(source, source) for source in table["source"]],
+        dataset=table["dataset"].where(table["dataset"] != "", folder),
+    )[["video_id", "path", "label", *OPTIONAL]]

@@ -1,0 +1,260 @@
+"""published: datasets lie on disk as their authors publish them, and every field of every video is read right."""
+
+import json
+
+import miniatures
+import pytest
+from miniatures import Miniature
+
+from deepfake.base import plugins
+from deepfake.base.errors import UserError
+from deepfake.layouts import celebdf, deeperforensics, dfdc, faceforensics, fakeavceleb, several
+from deepfake.manifests import OPTIONAL
+
+LAYOUTS = plugins.names("layouts")
+OF_DATASETS = [name for name in LAYOUTS if name not in miniatures.GENERAL]
+TREES = {**miniatures.ALL, "celebdf with folders": miniatures.celebdf_plus}
+
+
+def scan(layout: str, root):
+    return plugins.load("layouts", layout.split()[0]).scan(root)
+
+
+def test_every_layout_has_a_miniature():
+    assert sorted(miniatures.ALL) == LAYOUTS
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_layout_says_of_each_video_what_its_names_and_lists_say(tmp_path, name):
+    tree = TREES[name]
+    table = scan(name, tree.lay(tmp_path))
+    assert set(table) == {"video_id", "path", "label", *OPTIONAL}
+    columns = ["video_id", "path", "label", *miniatures.TEXTS]
+    found = sorted(table[columns].to_dict("records"), key=lambda row: row["path"])
+    assert found == tree.expected()
+    assert table.attrs["left_out"] == tree.left
+    notes = table.attrs.get("notes", [])
+    assert len(notes) == len(tree.notes), notes
+    assert all(said.startswith(begin) for said, begin in zip(notes, tree.notes, strict=True)), notes
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_fake_is_one_and_a_real_is_zero(tmp_path, name):
+    table = scan(name, TREES[name].lay(tmp_path))
+    for row in table.itertuples():
+        folder = row.path.lower()
+        if any(word in folder for word in ("manipulated", "synthesis", "fakevideo", "fake_", "method_", "/fake/")):
+            assert row.label == 1, row.path
+        if any(word in folder for word in ("original_", "celeb-real/id", "youtube-real", "realvideo", "real_train")):
+            assert row.label == (1 if "/cdf/" in folder else 0), row.path
+    assert (table.loc[table["method"] != "", "label"] == 1).all()
+    made_of = table[table["source"].isin(table["video_id"])]["source"]
+    assert (table.set_index("video_id").loc[made_of, "label"] == 0).all()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_the_order_on_disk_and_folders_above_change_nothing(tmp_path, name):
+    tree = TREES[name]
+    above = tree.lay(tmp_path / "fake" / "train" / "Celeb-DF-v1")
+    swapped = Miniature(dict(reversed(tree.rows.items())), tree.lists, tree.strays).lay(tmp_path / "b")
+    one, other = scan(name, above), scan(name, swapped)
+    assert one.equals(other)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_linked_and_unreadable_entries_are_rows_all_the_same(tmp_path, name):
+    tree = TREES[name]
+    root = tree.lay(tmp_path / "root")
+    gone, locked, *_ = sorted(tree.rows)
+    (root / gone).unlink()
+    (root / gone).symlink_to(root / "nowhere.mp4")
+    (root / locked).chmod(0)
+    (tmp_path / "linked").symlink_to(root)
+    assert len(scan(name, tmp_path / "linked")) == len(tree.rows)
+
+
+@pytest.mark.parametrize("name", OF_DATASETS)
+def test_a_dataset_that_is_not_there_is_told_with_its_tree(tmp_path, name):
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "a.mp4").touch()
+    with pytest.raises(UserError) as error:
+        scan(name, tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_DATASETS if name != "several"])
+def test_a_dataset_may_lie_deeper_than_its_root(tmp_path, name):
+    tree = miniatures.ALL[name]
+    table = scan(name, tree.lay(tmp_path / "downloads" / "unpacked").parent)
+    assert sorted(table["path"]) == [f"unpacked/{path}" for path in sorted(tree.rows)]
+    assert table["label"].sum() == sum(row["label"] for row in tree.expected())
+    assert set(table["split"]) == {row["split"] for row in tree.expected()}
+
+
+# ---- FaceForensics++
+
+
+def official_pairs() -> dict[str, list[tuple[str, str]]]:
+    """Lists of the published lengths: 360, 70 and 70 pairs of 1000 videos."""
+    names = [f"{i:03d}" for i in range(1000)]
+    pairs = list(zip(names[:500], reversed(names[500:]), strict=True))
+    return {"train": pairs[:360], "val": pairs[360:430], "test": pairs[430:]}
+
+
+def test_the_lists_of_faceforensics_give_the_published_counts():
+    splits = faceforensics.splits_of(official_pairs())
+    reals = {split: sum(of == split for name, of in splits.items() if "_" not in name) for split in official_pairs()}
+    fakes = {split: sum(of == split for name, of in splits.items() if "_" in name) for split in official_pairs()}
+    assert reals == {"train": 720, "val": 140, "test": 140}
+    assert fakes == {"train": 720, "val": 140, "test": 140}  # of each method
+    assert (splits["000_999"], splits["999_000"], splits["000"], splits["999"]) == ("train",) * 4
+    assert "000_001" not in splits
+
+
+def test_a_video_in_two_lists_is_a_mistake():
+    with pytest.raises(UserError, match="003 is in the lists of train and test"):
+        faceforensics.splits_of({"train": [("000", "003")], "test": [("003", "004")]})
+
+
+@pytest.mark.parametrize("text", ["{}", '[["000"]]', '[["000", "b"]]', "[1]", "[", "\xff"])
+def test_a_list_that_is_none_is_named(tmp_path, text):
+    root = miniatures.faceforensics.lay(tmp_path)
+    (root / "splits" / "val.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"splits/val\.json"):
+        faceforensics.scan(root)
+
+
+def test_without_lists_there_is_no_official_split_and_it_is_said(tmp_path):
+    (tmp_path / "original_sequences/youtube/raw").mkdir(parents=True)
+    (tmp_path / "original_sequences/youtube/raw/000.mp4").touch()
+    table = faceforensics.scan(tmp_path)
+    assert table[["split", "compression"]].to_numpy().tolist() == [["", "raw"]]
+    assert table.attrs["notes"] == ["no train.json, val.json, test.json: no official split"]
+
+
+def test_the_seven_videos_of_the_web_that_straddle_the_official_split_are_found(tmp_path):
+    """Source: conversion_dict.json and the lists of the authors' repository."""
+    straddling = ["605 606", "639 640", "755 756", "837 838", "875 876", "954 955", "982 983"]
+    said = {
+        "train": "605-591 639-841 756-503 838-810 876-891 976-954 983-113",
+        "val": "606-567 640-638 837-890 979-875 004-982",
+        "test": "755-759 078-955",
+    }
+    lists = {split: [pair.split("-") for pair in pairs.split()] for split, pairs in said.items()}
+    ids = {name: f"id{i} {j}" for i, pair in enumerate(straddling) for j, name in enumerate(pair.split())}
+    ids |= {name: f"own{name} 0" for pairs in lists.values() for pair in pairs for name in pair if name not in ids}
+    for name in ids:
+        path = tmp_path / "original_sequences/youtube/c23/videos" / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for split, pairs in lists.items():
+        (tmp_path / f"{split}.json").write_text(json.dumps(pairs))
+    (tmp_path / "conversion_dict.json").write_text(json.dumps(ids))
+    table = faceforensics.scan(tmp_path)
+    sides = table.groupby("source")["split"].nunique()
+    assert sorted(sides[sides > 1].index) == [f"youtube:id{i}" for i in range(7)]
+
+
+# ---- Celeb-DF
+
+
+def test_in_the_list_of_celeb_df_1_is_real(tmp_path):
+    (tmp_path / "list.txt").write_text("1 YouTube-real/00170.mp4\n0  Celeb-synthesis/id1_id0_0007.mp4\r\n\n")
+    assert celebdf.listed(tmp_path / "list.txt") == {"YouTube-real/00170": 0, "Celeb-synthesis/id1_id0_0007": 1}
+
+
+def test_a_list_of_celeb_df_that_denies_the_folders_is_refused(tmp_path):
+    root = miniatures.celebdf.lay(tmp_path)
+    (root / celebdf.LIST).write_text("0 Celeb-real/id0_0000.mp4\n")
+    with pytest.raises(UserError, match="Celeb-real/id0_0000 is said to be fake"):
+        celebdf.scan(root)
+
+
+def test_a_line_that_is_none_of_the_list_of_celeb_df_is_named(tmp_path):
+    root = miniatures.celebdf.lay(tmp_path)
+    (root / celebdf.LIST).write_text("1 Celeb-real/id0_0000.mp4\nCeleb-real/id1_0000.mp4\n")
+    with pytest.raises(UserError, match=r"List_of_testing_videos\.txt:2"):
+        celebdf.scan(root)
+
+
+@pytest.mark.parametrize(("lines", "version"), [(100, "Celeb-DF-v1"), (518, "Celeb-DF-v2"), (0, "Celeb-DF-v2")])
+def test_versions_of_celeb_df_are_told_by_the_length_of_their_list(tmp_path, lines, version):
+    root = Miniature({"Celeb-real/id0_0000.mp4": {}}).lay(tmp_path)
+    if lines:
+        (root / celebdf.LIST).write_text("".join(f"1 YouTube-real/{i:05d}.mp4\n" for i in range(lines)))
+    assert celebdf.scan(root)["dataset"].tolist() == [version]
+
+
+def test_two_versions_under_one_root_have_lists_of_their_own(tmp_path):
+    miniatures.celebdf.lay(tmp_path / "Celeb-DF-v2")
+    miniatures.celebdf_plus.lay(tmp_path / "Celeb-DF-v3")
+    table = celebdf.scan(tmp_path).set_index("video_id")
+    assert table.loc["Celeb-DF-v2/Celeb-synthesis/id0_id16_0000.mp4", "split"] == "test"
+    assert table.loc["Celeb-DF-v3/Celeb-synthesis/FaceSwap/SimSwap/videos/id0_id1_0000.mp4", "source"] == (
+        "Celeb-DF-v3/Celeb-real/videos/id0_0000.mp4"
+    )
+    assert set(table["dataset"]) == {"Celeb-DF-v2", "Celeb-DF++"}
+
+
+# ---- DFDC, DeeperForensics, FakeAVCeleb
+
+
+def test_the_test_of_dfdc_may_say_is_fake_instead(tmp_path):
+    root = Miniature({"test/a.mp4": {}, "test/b.mp4": {}}).lay(tmp_path)
+    (root / "test/metadata.json").write_text('{"a.mp4": {"is_fake": 1}, "b.mp4": {"is_fake": 0}}')
+    table = dfdc.scan(root)
+    assert table[["label", "split"]].to_numpy().tolist() == [[1, "test"], [0, "test"]]
+
+
+@pytest.mark.parametrize("text", ['{"a.mp4": {"label": "MAYBE"}}', '["a.mp4"]', '{"a.mp4": "FAKE"}', "{"])
+def test_a_list_of_dfdc_that_is_wrong_is_named(tmp_path, text):
+    root = Miniature({"part/a.mp4": {}}).lay(tmp_path)
+    (root / "part/metadata.json").write_text(text)
+    with pytest.raises(UserError, match=r"part/metadata\.json"):
+        dfdc.scan(root)
+
+
+def test_a_target_whose_fakes_are_on_two_sides_is_in_no_split():
+    targets, doubtful = deeperforensics.splits_of_targets({"000_M101": "train", "000_W004": "test", "001_W004": "val"})
+    assert (targets, doubtful) == ({"001": "val"}, ["000"])
+
+
+def test_without_its_table_fakeavceleb_counts_every_id_as_a_face(tmp_path):
+    root = miniatures.fakeavceleb.lay(tmp_path)
+    (root / fakeavceleb.TABLE).unlink()
+    table = fakeavceleb.scan(root).set_index("video_id")
+    name = "FakeVideo-RealAudio/African/men/id00076/00109_10_id00476_wavtolip.mp4"
+    assert table.loc[name, ["identities", "method"]].tolist() == ["id00076+id00476", "FakeVideo"]
+    assert "no meta_data.csv" in table.attrs["notes"][0]
+
+
+# ---- several
+
+
+def test_datasets_side_by_side_are_guessed_where_nothing_names_them(tmp_path):
+    miniatures.uadfv.lay(tmp_path / "x")
+    miniatures.celebdf.lay(tmp_path / "elsewhere")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "x").rename(tmp_path / "root" / "x")
+    (tmp_path / "root" / "y").symlink_to(tmp_path / "elsewhere")
+    table = several.scan(tmp_path / "root")
+    assert set(table["dataset"]) == {"UADFV", "Celeb-DF-v2"}
+    assert table["video_id"].is_unique
+    fake = table.set_index("path").loc["y/Celeb-synthesis/id0_id16_0000.mp4"]
+    assert fake["source"] == "y/Celeb-real/id0_0000.mp4"
+    assert table.attrs["notes"][0].startswith("x looks like the layout uadfv")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("folder,layout\nx,nothing\n", "no layout 'nothing'"),
+        ("folder,layout\nz,uadfv\n", "no folder z"),
+        ("name\nx\n", "no columns folder, layout"),
+    ],
+)
+def test_a_wrong_table_of_datasets_is_a_mistake(tmp_path, text, said):
+    miniatures.uadfv.lay(tmp_path / "x")
+    (tmp_path / "datasets.csv").write_text(text)
+    with pytest.raises(UserError, match=said):
+        several.scan(tmp_path)
