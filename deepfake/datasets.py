@@ -12,6 +12,7 @@ from deepfake.base.errors import UserError
 from deepfake.files import printable, walk
 
 GENERAL = ("manifest", "folders", "images", "several")  # layouts of no dataset of its own
+TELLING = {"manifest": "manifest.csv", "several": "datasets.csv"}  # files that say all by themselves
 ENOUGH = 0.5  # of the videos under a folder, that a dataset's layout has to know
 
 
@@ -32,10 +33,10 @@ def named() -> list[str]:
 def guess(root: Path) -> Guess:
     """The layout that knows most of what lies there; of a dataset's layout and a general one the dataset's.
 
-    A manifest.csv says all by itself. Raises UserError where none fits.
+    Raises UserError where none fits.
     """
-    if (root / "manifest.csv").is_file():
-        return Guess("manifest", {"manifest": len(_scan("manifest", root))}, {})
+    for name in (name for name, file in TELLING.items() if (root / file).is_file()):
+        return Guess(name, {name: len(_scan(name, root))}, {})
     tables: dict[str, pd.DataFrame] = {}
     refused: dict[str, str] = {}
     for name in [*named(), "folders", "images"]:
@@ -52,7 +53,7 @@ def guess(root: Path) -> Guess:
         best = max(own, key=lambda name: (known[name], -len(name)))
         return Guess(best, known, refused)
     for name in ("folders", "images"):
-        if name in known and (name == "folders" or not videos):
+        if name in known and (name == "folders" or known[name] > videos):
             return Guess(name, known, refused)
     telling = [said.split("\n")[0] for name, said in refused.items() if "archives" in said or name == "folders"]
     raise UserError(
@@ -62,13 +63,22 @@ def guess(root: Path) -> Guess:
 
 
 def compared(table: pd.DataFrame, layout: str) -> Iterator[tuple[str, str, str, int, int]]:
-    """Dataset, method ("real" of reals), compression, how many there are, how many were published (0: not known)."""
+    """Dataset, method ("real" of reals), compression, how many there are, how many were published (0: not known).
+
+    A method of which there is nothing comes last, without a compression.
+    """
     published: dict[str, dict[str, int]] = getattr(plugins.load("layouts", layout), "PUBLISHED", {})
     kind = table["method"].where(table["label"] == 1, "real")
-    for (dataset, method, level), n in table.groupby([table["dataset"], kind, table["compression"]]).size().items():
-        counts = published.get(dataset, {})
-        alone = kind[(table["dataset"] == dataset) & (table["label"] == 1)].nunique() == 1
-        yield dataset, method, level, int(n), counts.get(method, counts.get("fake", 0) if alone else 0)
+    for dataset, part in table.groupby("dataset"):
+        counts = published.get(str(dataset), {})
+        some = kind[part.index]
+        methods = set(some) - {"real"}
+        if "fake" in counts and len(methods) == 1:  # only their sum is published
+            counts = {"real": counts["real"], methods.pop(): counts["fake"]}
+        for (method, level), n in part.groupby([some, "compression"]).size().items():
+            yield str(dataset), str(method), str(level), int(n), counts.get(str(method), 0)
+        for method in sorted(set(counts) - set(some) - {"fake"}):
+            yield str(dataset), method, "", 0, counts[method]
 
 
 def unreadable(root: Path, paths: list[str]) -> dict[str, str]:

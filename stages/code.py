@@ -40,8 +40,12 @@ def names() -> list[str]:
 
 def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What shapes the results of a stage beside its inputs and params. A choice that is wrong is left to the stage."""
-    loaded = {kind for module in code.closure(f"stages.{name}") for kind in code.kinds(module)}
+    own = code.closure(f"stages.{name}")
+    loaded = {kind for module in own for kind in code.kinds(module)}
     chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(kind, settings)]
+    others = set(code.closure(*chosen)) - set(own)  # a plugin may load any of its kind by itself
+    inner = {kind for module in others for kind in code.kinds(module)}
+    chosen += [f"deepfake.{kind}.{plugin}" for kind in sorted(inner) for plugin in plugins.names(kind)]
     shape = code.shape(f"stages.{name}", *chosen)
     weights = value(settings, WEIGHTS.get(name, ""))
     if isinstance(weights, str):

@@ -10,6 +10,7 @@ from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.layouts import celebdf, deeperforensics, dfdc, faceforensics, fakeavceleb, several
 from deepfake.manifests import OPTIONAL
+from stages import code
 
 LAYOUTS = plugins.names("layouts")
 OF_DATASETS = [name for name in LAYOUTS if name not in miniatures.GENERAL]
@@ -258,3 +259,10 @@ def test_a_wrong_table_of_datasets_is_a_mistake(tmp_path, text, said):
     (tmp_path / "datasets.csv").write_text(text)
     with pytest.raises(UserError, match=said):
         several.scan(tmp_path)
+
+
+def test_an_edit_of_a_layout_is_noticed_where_several_may_need_it():
+    made = code.made_of("extract", {"extract": {"layout": "several"}})["code"]
+    assert {f"deepfake.layouts.{name}" for name in LAYOUTS} <= made.keys()
+    alone = code.made_of("extract", {"extract": {"layout": "uadfv"}})["code"]
+    assert [name for name in alone if name.startswith("deepfake.layouts.")] == ["deepfake.layouts.uadfv"]

@@ -1,4 +1,4 @@
-"""cli: the command `deepfake`: score videos, make fakes, name published systems, join detectors, prune the store."""
+"""cli: the command `deepfake`: score videos, make fakes, look at datasets, name systems, join detectors, prune."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from deepfake.app import dataset
 from deepfake.app.compare import compare
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
@@ -21,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Tell deepfake videos from real ones, with a detector that anyone can reproduce.",
 )
+
+app.add_typer(dataset.app, name="dataset")
 
 
 @app.command()

@@ -28,8 +28,9 @@ _FORGED = told(
     r"(?P<method>[^/]+)/(?:(?P=method)/)?(?P<domain>ff|cdf|cdfv2)/"
     r"(?:(?:frames|videos|Fake_from_[^/]+|Celeb-real|YouTube-real)/)*(?P<name>[^/]+)"
 )
-_HALF = told(
-    r"(?P<method>[^/]+)/(?:(?P=method)[^/]*/)?(?P<half>real|fake)/(?:(?:real|fake|frames|videos)/)*(?P<name>[^/]+)"
+_HALF = told(  # the methods that bring their own reals
+    r"(?P<method>deepfacelab|heygen|midjourney|which(?:face)?isreal|stargan(?:v2)?|styleclip|e4e|collabdiff)/"
+    r"(?:(?P=method)[^/]*/)?(?P<half>real|fake)/(?:(?:real|fake|frames|videos)/)*(?P<name>[^/]+)"
 )
 _FF = re.compile(r"(\d{3})(?:_(\d{3}))?(?:_.*)?")
 _CELEB = re.compile(r"(id\d+)(?:_(id\d+))?_(\d{4})(?:_.*)?")

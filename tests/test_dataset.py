@@ -1,0 +1,220 @@
+"""dataset: a folder's layout is found by itself, what is missing is said, pictures become videos."""
+
+import io
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import miniatures
+import numpy as np
+import pytest
+import yaml
+from miniatures import Miniature
+
+from deepfake import datasets, packs, video
+from deepfake.app import cli
+from deepfake.base import plugins
+from deepfake.base.errors import UserError
+from deepfake.layouts import wilddeepfake
+
+
+@pytest.fixture
+def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command, in an empty folder: its exit code, and what it says and complains of."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def clip(film, tmp_path_factory) -> bytes:
+    """A tiny video."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    return film(tmp_path_factory.mktemp("clip") / "a.mp4", images).read_bytes()
+
+
+def png(shade: int, side: int = 8) -> bytes:
+    """A picture of one colour, that is no grey."""
+    return cv2.imencode(".png", np.full((side, side, 3), (shade, 0, 255 - shade), np.uint8))[1].tobytes()
+
+
+# ---- guess
+
+
+@pytest.mark.parametrize("name", plugins.names("layouts"))
+def test_the_layout_of_every_miniature_is_guessed(tmp_path, name):
+    assert datasets.guess(miniatures.ALL[name].lay(tmp_path)).layout == name
+
+
+def test_a_dataset_is_preferred_to_plain_folders_that_know_as_much(tmp_path):
+    found = datasets.guess(miniatures.celebdf.lay(tmp_path))
+    assert found.layout == "celebdf"
+    assert found.known["folders"] >= found.known["celebdf"]
+
+
+def test_a_few_strays_of_a_dataset_do_not_make_folders_one(tmp_path):
+    tree = Miniature({f"real/clip{i}.mp4": {} for i in range(9)} | {"real/0000.mp4": {}, "fake/0000_fake.mp4": {}})
+    assert datasets.guess(tree.lay(tmp_path)).layout == "folders"
+
+
+def test_reals_of_faceforensics_alone_are_no_dataset_that_borrows_them(tmp_path):
+    tree = Miniature({f"original_sequences/youtube/c23/videos/{i:03d}.mp4": {} for i in range(3)})
+    assert datasets.guess(tree.lay(tmp_path)).layout == "faceforensics"
+
+
+def test_a_folder_that_is_nothing_is_told(deepfake, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.mp4").touch()
+    code, _, complaint = deepfake("dataset", "guess", "x")
+    assert code == 2
+    assert "no layout fits" in complaint
+    assert "docs/datasets.md" in complaint
+    assert deepfake("dataset", "guess", "nowhere")[0] == 2
+
+
+def test_the_lines_to_write_are_lines_of_params_yaml(deepfake, tmp_path):
+    miniatures.uadfv.lay(tmp_path / "data")
+    code, said, _ = deepfake("dataset", "guess", "data")
+    lines = said.split("params.yaml:\n")[1]
+    assert code == 0
+    assert yaml.safe_load(lines) == {"extract": {"root": str(tmp_path / "data"), "layout": "uadfv"}}
+
+
+# ---- check
+
+
+@pytest.mark.parametrize("name", ["faceforensics", "celebdf", "dfdc", "several"])
+def test_what_is_there_and_what_is_missing_is_said(deepfake, tmp_path, clip, name):
+    tree = miniatures.ALL[name]
+    tree.lay(tmp_path / "data", clip)
+    code, said, _ = deepfake("dataset", "check", "data")
+    fakes = sum(row["label"] for row in tree.expected())
+    assert code == 0
+    assert f"layout {name}: {len(tree.rows)} videos, {len(tree.rows) - fakes} real, {fakes} fake\n" in said
+    assert f"unreadable: 0 of {len(tree.rows)}\n" in said
+    assert all(f"note: {note}" in said for note in tree.notes)
+    assert f"layout: {name}" in said
+
+
+def test_counts_stand_beside_those_published(deepfake, tmp_path):
+    miniatures.faceforensics.lay(tmp_path / "data")
+    _, said, _ = deepfake("dataset", "check", "data", "--quick")
+    assert "  FaceForensics++ Deepfakes c23: 2 of 1000 published, 998 missing\n" in said
+    assert "  DFD real c23: 1 of 363 published, 362 missing\n" in said
+    assert "official split: " in said
+    assert "unreadable" not in said
+
+
+def test_a_method_of_which_there_is_nothing_is_missing_too(tmp_path):
+    tree = Miniature({"original_sequences/youtube/c23/videos/000.mp4": {}})
+    table = plugins.load("layouts", "faceforensics").scan(tree.lay(tmp_path))
+    kinds = list(datasets.compared(table, "faceforensics"))
+    assert kinds[0] == ("FaceForensics++", "real", "c23", 1, 1000)
+    assert ("FaceForensics++", "NeuralTextures", "", 0, 1000) in kinds
+
+
+def test_videos_that_cannot_be_read_are_named_with_the_reason(deepfake, tmp_path, clip):
+    root = miniatures.uadfv.lay(tmp_path / "data", clip)
+    (root / "real/0000.mp4").write_bytes(b"not a video")
+    (root / "fake/0000_fake.mp4").unlink()
+    (root / "fake/0000_fake.mp4").symlink_to("nowhere.mp4")
+    code, said, _ = deepfake("dataset", "check", "data")
+    assert code == 1
+    assert "unreadable: 2 of 3\n" in said
+    assert "  fake/0000_fake.mp4: no such file\n" in said
+    assert "  real/0000.mp4: not a readable video" in said
+
+
+def test_the_groups_that_no_split_can_divide_are_counted(deepfake, tmp_path):
+    Miniature({f"Celeb-synthesis/id{i}_id{i + 1}_0000.mp4": {} for i in range(4)}).lay(tmp_path / "data")
+    (tmp_path / "data/YouTube-real").mkdir()
+    (tmp_path / "data/YouTube-real/00000.mp4").touch()
+    _, said, _ = deepfake("dataset", "check", "data", "--quick", "--layout", "celebdf")
+    assert "people: 6 known, 0 videos say nobody\n" in said
+    assert "groups that share people or sources: 2, the largest of 4 videos (80%)\n" in said
+
+
+# ---- pack
+
+
+def archive(path: Path, members: dict[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def shades(path: Path) -> list[int]:
+    """The red of each frame's first pixel."""
+    return [int(image[0, 0, 0]) for image in video.images(path)]
+
+
+def test_archives_of_face_crops_become_videos_that_the_layout_reads(deepfake, tmp_path):
+    root = tmp_path / "wild"
+    frames = {f"7/real/12/{n}.png": png(n) for n in (2, 10, 1)}  # in no order, and 10 after 2
+    archive(root / "real_train/7.tar.gz", frames | {"7/real/13/5.png": png(5), "7/readme.txt": b"x"})
+    archive(root / "fake_test/7.tar.gz", {"7/fake/12/0.png": png(0)})
+    with pytest.raises(UserError, match="2 archives of face crops") as error:
+        wilddeepfake.scan(root)
+    assert "dataset pack" in error.value.hint
+    code, said, _ = deepfake("dataset", "pack", root, "new")
+    assert (code, said) == (0, "pack: 3 videos made, 0 there already, 0 not packed -> new\n")
+    assert shades(tmp_path / "new/real_train/7/7/real/12.mkv") == [254, 253, 245]
+    table = wilddeepfake.scan(tmp_path / "new").set_index("path")
+    assert table.loc["real_train/7/7/real/12.mkv", ["label", "source"]].tolist() == [0, "archive:real_train/7"]
+    assert table.loc["fake_test/7/7/fake/12.mkv", ["label", "split"]].tolist() == [1, "test"]
+    assert datasets.guess(tmp_path / "new").layout == "wilddeepfake"
+    assert "3 there already" in deepfake("dataset", "pack", root, "new")[1]
+
+
+def test_folders_of_numbered_pictures_become_videos_and_single_pictures_do_not(deepfake, tmp_path):
+    root = tmp_path / "df40"
+    for name in ("simswap/ff/frames/000_003/001.png", "simswap/ff/frames/000_003/000.png", "stargan/fake/17.png",
+                 "simswap/ff/frames/notes/cover.png"):  # fmt: skip
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(png(int(Path(name).stem) if Path(name).stem.isdecimal() else 9))
+    assert deepfake("dataset", "pack", root, "new")[0] == 0
+    assert [path.relative_to(tmp_path / "new").as_posix() for path in (tmp_path / "new").rglob("*.*")] == [
+        "simswap/ff/frames/000_003.mkv"
+    ]
+    assert shades(tmp_path / "new/simswap/ff/frames/000_003.mkv") == [255, 254]
+
+
+def test_what_cannot_be_packed_is_named_and_leaves_nothing_behind(deepfake, tmp_path):
+    root = tmp_path / "data"
+    for name, content in {"a/0.png": png(0), "a/1.png": png(1, side=10), "b/0.png": b"no picture", "c/0.png": b"",
+                          "d/0.png": png(3)}.items():  # fmt: skip
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    archive(root / "e.tar.gz", {"0/0.png": png(0), "../../0/1.png": png(1), "/0/2.png": png(2)})
+    (root / "f.tar.gz").write_bytes((root / "e.tar.gz").read_bytes()[:60])
+    code, said, _ = deepfake("dataset", "pack", root, "new")
+    assert code == 1
+    assert "  a: its picture 2 is of another size than the first\n" in said
+    assert "  b: its picture 1 cannot be read\n" in said
+    assert "  c: its picture 1 cannot be read\n" in said
+    assert "  f.tar.gz: the archive cannot be read to its end" in said
+    assert "pack: 2 videos made, 0 there already, 4 not packed" in said
+    assert sorted(path.relative_to(tmp_path / "new").as_posix() for path in (tmp_path / "new").rglob("*.*")) == [
+        "d.mkv", "e/0.mkv",
+    ]  # fmt: skip
+    assert video.images(tmp_path / "new/e/0.mkv").shape == (1, 8, 8, 3)
+
+
+def test_packing_into_the_folder_itself_or_nothing_is_a_mistake(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(UserError, match="lies in"):
+        packs.pack(tmp_path / "data", tmp_path / "data" / "new")
+    with pytest.raises(UserError, match="no folders of numbered pictures"):
+        packs.pack(tmp_path / "data", tmp_path / "new")
