@@ -9,7 +9,7 @@ from deepfake.intervals import described
 from deepfake.manifests import ABOUT
 from deepfake.statistics import Sample
 
-KINDS = ("method", "dataset", "codec")  # columns of texts that are always looked at
+KINDS = ("method", "dataset", "collection", "compression", "codec")  # columns of texts that are always looked at
 NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds
 THIRDS = ("low", "middle", "high")
 SHOWN = ("auc", "false_positive_rate", "false_negative_rate")

@@ -94,7 +94,7 @@ def test_a_number_of_few_values_is_divided_where_it_can_be():
 def test_what_could_not_be_scored_is_counted_as_an_abstention():
     table = predictions()
     table.loc[:9, ["score", "verdict"]] = [np.nan, None]
-    found = cut(table, codec=["c23"] * 60 + ["c40"] * 60)["by_codec"]
+    found = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
     assert (found["c23"]["abstained"], found["c40"]["abstained"]) == (10, 0)
     assert found["c23"]["reals"] + found["c23"]["fakes"] == 50
 
