@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.stats import beta, norm, rankdata
 from scipy.stats import t as student
 
 from deepfake.statistics import BINS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
@@ -19,6 +19,7 @@ FEWEST = 2  # groups of a class, to speak of an interval
 RANKS = ("auc", "ap", "eer", *RATES)
 UNBOUNDED = ("log_loss", "cllr")  # from 0 to any height; the rest are shares, but for the MCC
 BIASED = ("ece", "min_cllr")  # they flatter or blame by the size of the test: no interval would hold the truth
+NOTHING = 1e-9  # a deviation below it is none
 ALARMS = 5  # false ones, at least, on which the interval of a rate at few of them stands
 
 
@@ -94,27 +95,26 @@ def why_undefined(sample: Sample, name: str, value: float) -> str:
 def interval(name: str, value: float, resampled: Floats, sample: Sample) -> tuple[float, float]:
     """The 95 % interval of a figure: Student's t over groups, on a scale without ends, from the bootstrap's deviation.
 
-    Percentiles hold the truth too rarely with few groups (benchmarks/coverage.py). At the end of its scale, where
-    resamples do not differ, it is that of as many equal outcomes as there are groups in the smaller class.
-    Source: Clopper and Pearson, Biometrika 1934 (the end); Efron and Tibshirani, 1993, 12.5 and 12.6 (the rest).
+    Percentiles hold the truth too rarely with few groups (benchmarks/coverage.py). Where resamples do not differ, as at
+    the end of the scale, it is that of a share of as many outcomes as there are groups in the smaller class.
+    Source: Clopper and Pearson, Biometrika 1934 (the share); Efron and Tibshirani, 1993, 12.5 and 12.6 (the rest).
     """
-    groups, reach = sample.people(name), _reach(name, resampled, sample)
-    if name == "mcc":
-        if abs(value) == 1:
-            return float(min(value, 2 * _end(groups) - 1)), float(max(value, 1 - 2 * _end(groups)))
-        middle, step = np.arctanh(value), reach / (1 - value**2)
-        return float(np.tanh(middle - step)), float(np.tanh(middle + step))
+    reach = _reach(name, resampled, sample)
     if name in UNBOUNDED:
         return (float(value * np.exp(-reach / value)), float(value * np.exp(reach / value))) if value else (0.0, reach)
-    if value in (0, 1):
-        return (_end(groups), 1.0) if value else (0.0, 1 - _end(groups))
+    if name == "mcc":  # from -1 to 1
+        low, high = _of_share((value + 1) / 2, reach / 2, sample.people(name))
+        return 2 * low - 1, 2 * high - 1
+    return _of_share(value, reach, sample.people(name))
+
+
+def _of_share(value: float, reach: float, groups: int) -> tuple[float, float]:
+    if value in (0, 1) or reach < NOTHING:
+        right, tail = value * groups, (1 - CONFIDENCE) / 2
+        low = float(beta.ppf(tail, right, groups - right + 1)) if right > 0 else 0.0
+        return low, float(beta.ppf(1 - tail, right + 1, groups - right)) if right < groups else 1.0
     middle, step = logit(value), reach / (value * (1 - value))
     return float(expit(middle - step)), float(expit(middle + step))
-
-
-def _end(groups: int) -> float:
-    """The lowest share that `groups` equal outcomes leave possible."""
-    return float(((1 - CONFIDENCE) / 2) ** (1 / groups))
 
 
 def by_chance(score: Floats, seed: int, rounds: int = 200) -> float | None:
@@ -153,10 +153,13 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     if np.isnan(value) or not resampled:
         return Difference(None if np.isnan(value) else value)
     reach = _reach(name, np.array(resampled), first[0])
+    if name in UNBOUNDED:
+        return Difference(value, value - reach, value + reach)
     if any(not np.array_equal(one.score, first[0].score) for one in second):  # a test without errors is not certain
-        ends = [1 - _end(first[0].people(name)) for mean in means if name not in UNBOUNDED and mean[0] in (0, 1)]
-        reach = float(np.linalg.norm([reach, *ends]))
-    return Difference(value, value - reach, value + reach)
+        unsure = 1 - _of_share(1.0, 0.0, first[0].people(name))[0]
+        ends = [unsure for mean in means if mean[0] in (0, 1)]
+        reach = float(np.linalg.norm([reach, *ends])) if ends or reach > NOTHING else unsure
+    return Difference(value, max(-1.0, value - reach), min(1.0, value + reach))
 
 
 def _reach(name: str, resampled: Floats, sample: Sample) -> float:

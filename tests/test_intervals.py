@@ -63,6 +63,28 @@ def test_a_test_without_any_error_is_not_taken_for_certain(groups):
     assert (found["mcc"], found["mcc_low"]) == (1, pytest.approx(2 * lowest - 1))
 
 
+def test_people_who_do_not_differ_make_nothing_certain():
+    found = described(people(2, score=[0.1, 0.9, 0.2, 0.2]), resamples=200, seed=0)
+    alike = people(2, score=[0.1, 0.9, 0.9, 0.1] * 1)  # one person right, one wrong, in each class: .25 of the pairs
+    assert found["auc_low"] < found["auc"] < found["auc_high"]
+    twice = Sample(
+        np.array([0, 1, 0, 1] * 2),
+        np.array([0.1, 0.9, 0.9, 0.1] * 2),
+        np.array([False, True, True, False] * 2),
+        np.repeat([0, 1], 4),
+        2,
+    )  # both people alike: half right, in every resample
+    said = described(twice, resamples=200, seed=0)
+    assert (said["accuracy"], said["auc"]) == (0.5, 0.5)
+    for name in ("accuracy", "auc", "mcc"):
+        assert said[f"{name}_low"] < said[name] - 0.3 < said[name] + 0.3 < said[f"{name}_high"], name
+    assert described(alike, resamples=200, seed=0)["auc_low"] < 0.1
+    better = Sample(twice.label, np.array([0.1, 0.9, 0.2, 0.3] * 2), twice.called, twice.group, 2)
+    gap = difference([twice], [better], "auc", 200, 0)
+    assert not gap.beyond_noise
+    assert (gap.low, gap.high) == (pytest.approx(-0.342, abs=0.2), 1.0)
+
+
 def test_videos_of_one_person_stand_and_fall_together():
     few = people(10)
     order = np.tile(np.arange(20), 5)  # five times the videos, not the people
