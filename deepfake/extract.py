@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from deepfake import alike, video
+from deepfake.base.errors import unknown
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
 
@@ -44,6 +45,8 @@ class ExtractParams(Policy):
 
     root: str  # the folder of the videos
     layout: str  # how they lie there: a file of deepfake/layouts
+    methods: list[str] | None = None  # of the fakes; reals of datasets without any of these are left out; null: all
+    compressions: list[str] | None = None  # null: all that are on disk
     balance: bool = False  # as many reals as fakes, by chance of the larger class
     videos: int | None = Field(default=None, gt=1)  # at most so many, by chance; null takes all
 
@@ -53,7 +56,15 @@ class ExtractParams(Policy):
 
 
 def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
-    """The videos to take of those found, before any is decoded; each one's chance hangs on its name alone."""
+    """The videos to take of those found, before any is decoded; each one's chance hangs on its name alone.
+
+    Raises UserError for a method or a compression that none of them has.
+    """
+    if p.compressions is not None:  # a video that tells none has no such choice
+        videos = videos[_among(videos["compression"], p.compressions) | (videos["compression"] == "")]
+    if p.methods is not None:
+        fake = (videos["label"] == 1) & _among(videos["method"], p.methods)
+        videos = videos[fake | ((videos["label"] == 0) & videos["dataset"].isin(videos.loc[fake, "dataset"]))]
     place = videos["video_id"].map(lambda name: crc32(name.encode())).groupby(videos["label"]).rank(method="first")
     most = videos["label"].value_counts().reindex([0, 1], fill_value=0)
     if p.balance and most.all():
@@ -84,6 +95,15 @@ def pick(times: list[float], p: Policy) -> list[int]:
     # the first frame at or after each tick; a clock error of a millisecond must not skip to the next frame
     ticks = np.floor((np.array(times) - times[0] + 1e-3) * p.fps)
     return [0, *(np.flatnonzero(np.diff(ticks) > 0) + 1).tolist()]
+
+
+def _among(column: "pd.Series[str]", names: list[str]) -> "pd.Series[bool]":
+    """Whether each video has one of the names. Raises UserError for a name that none has."""
+    known = set(column) - {""}
+    for name in names:
+        if name not in known:
+            raise unknown(str(column.name), name, known, where=f"params.yaml: extract.{column.name}s")
+    return column.isin(names)
 
 
 def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:

@@ -127,6 +127,38 @@ def test_as_many_videos_are_taken_as_are_asked_for_and_as_many_reals_as_fakes(se
     assert extract.selected(videos[::-1], p)["video_id"].tolist() == taken["video_id"].tolist()[::-1]
 
 
+def several(*, methods: list[str] | None = None, compressions: list[str] | None = None) -> list[str]:
+    """The ids that are taken of two datasets: swaps and puppets at two compressions, and films of the web."""
+    rows = [
+        ("000 c23", 0, "ff", "", "c23"), ("000 c40", 0, "ff", "", "c40"),
+        ("swap c23", 1, "ff", "swap", "c23"), ("swap c40", 1, "ff", "swap", "c40"),
+        ("puppet c23", 1, "ff", "puppet", "c23"),
+        ("web real", 0, "web", "", ""), ("web fake", 1, "web", "", ""),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["video_id", "label", "dataset", "method", "compression"])
+    p = ExtractParams(root="in", layout="manifest", methods=methods, compressions=compressions, **COUNT.model_dump())
+    return extract.selected(table, p)["video_id"].tolist()
+
+
+def test_methods_and_compressions_choose_and_a_dataset_without_its_fakes_goes():
+    assert several(methods=["swap"]) == ["000 c23", "000 c40", "swap c23", "swap c40"]
+    assert several(methods=["swap"], compressions=["c40"]) == ["000 c40", "swap c40"]
+    assert several(compressions=["c23"]) == ["000 c23", "swap c23", "puppet c23", "web real", "web fake"]
+    assert len(several()) == 7
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"methods": ["swaps"]}, "extract.methods: no method 'swaps'; there are: puppet, swap"),
+        ({"compressions": ["C23"]}, "extract.compressions: no compression 'C23'; there are: c23, c40"),
+    ],
+)
+def test_a_choice_that_no_video_has_is_told_with_those_there_are(choice, said):
+    with pytest.raises(UserError, match=said):
+        several(**choice)
+
+
 def test_reals_alone_are_all_taken_where_there_is_nothing_to_balance_them_with():
     p = ExtractParams(root="in", layout="manifest", **COUNT.model_dump(), balance=True)
     assert len(extract.selected(listed(5, 0), p)) == 5

@@ -15,7 +15,6 @@ from deepfake.base import plugins
 from deepfake.base.errors import UserError, unknown
 from deepfake.datasets import guess
 from deepfake.files import name_of, printable
-from deepfake.manifests import OPTIONAL
 from deepfake.published import lines_of
 
 TABLE = "datasets.csv"
@@ -33,7 +32,7 @@ def scan(root: Path) -> pd.DataFrame:
         left.update(table.attrs.get("left_out", {}))
         notes += [f"{folder}: {note}" for note in table.attrs.get("notes", [])]
         tables.append(moved(table, folder))
-    whole = pd.concat(tables, ignore_index=True)
+    whole = pd.concat(tables, ignore_index=True).fillna("")  # one may say more of its videos than another
     whole.attrs = {"left_out": dict(sorted(left.items())), "notes": notes}
     return whole
 
@@ -66,4 +65,4 @@ def moved(table: pd.DataFrame, folder: str) -> pd.DataFrame:
         path=[f"{folder}/{path}" for path in table["path"]],
         source=[names.get(source, source) for source in table["source"]],
         dataset=table["dataset"].where(table["dataset"] != "", folder),
-    )[["video_id", "path", "label", *OPTIONAL]]
+    )
