@@ -1,34 +1,45 @@
 """split: train, validation and test share no person, no source and no file.
 
-Videos that share an identity, a source or their pictures are one group, and a group is never divided.
+Videos that share an identity, a source or their pictures are one group, and a group is never divided. Only where one
+group swallows most of a dataset, for its actors swap with one another, its people are dealt instead, and the fakes that
+show people of two sides are left out.
 """
 
 import re
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy.cluster.hierarchy import DisjointSet
 
-from deepfake import alike
+from deepfake import manifests
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
+from deepfake.relations import PICTURES, By, atoms, copies, groups
 from deepfake.videos import USABLE, people
 
 SPLITS = ("train", "val", "test")
+OUT = "none"  # in place of a split: the video is left out
 NAMES = ("real", "fake")  # of the labels
-PICTURES = ("sha256", "pictures_sha256")  # hashes that are equal in equal videos: of the file, of what it shows
 PERSON = re.compile(r"[^\s+;,](?:[^+;,]*[^\s+;,])?")  # of those on a video, whatever parts them
 
 
 class SplitParams(Params):
     """How groups are dealt."""
 
-    mode: Literal["hash", "quota", "official"]
+    mode: Literal["hash", "quota", "official", "csv"]
     # hash: each group by its own hash: adding videos moves none; the shares hold on average
     # quota: the exact shares of every stratum, in the order of the hashes; adding videos may move a few
-    # official: as the dataset says, checked for leaks all the same
+    # official: as the dataset says, checked for leaks all the same; where it has no val, that is dealt from its train
+    # csv: as split.table says (columns path, split), checked all the same; "none" leaves a video out
+    table: str | None = None  # of csv
+    by: By = "identity"  # what is never divided; group: nor the collections that a layout or manifest tells
+    cut: float | None = Field(default=None, gt=0, lt=1)
+    # a larger share of a dataset in one group: its people are dealt, and fakes that cross are left out; null: never
+    leaks: Literal["refuse", "report"] = (
+        "refuse"  # of official and csv: report allows comparison with published figures
+    )
     train: float = Field(gt=0, lt=1)
     val: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
@@ -38,6 +49,8 @@ class SplitParams(Params):
     def _whole(self) -> Self:
         if abs(self.train + self.val + self.test - 1) > 1e-6:
             raise ValueError("train, val and test must add up to 1")
+        if self.mode == "csv" and not self.table:
+            raise ValueError("mode csv needs table, the file that says it")
         return self
 
 
@@ -46,31 +59,40 @@ def split(videos: pd.DataFrame, kept: pd.DataFrame, p: SplitParams) -> pd.DataFr
 
     Videos that gave no frames or no faces are dealt too: they count in the coverage.
     """
-    table = videos.assign(status=status(videos, kept), group=groups(videos))
+    table = videos.assign(status=status(videos, kept), group=groups(videos, p.by))
     if found := contradictions(table):
         raise UserError(
             "the same pictures are called real and fake:\n" + "\n".join(found[:10]),
             "one of the labels is wrong: correct it, or take these videos out",
         )
-    table["split"] = videos["split"] if p.mode == "official" else deal(table, p)
-    if len(stray := table[~table["split"].isin(SPLITS)]):
+    table["split"] = _said(table, p)
+    if len(stray := table[~table["split"].isin((*SPLITS, OUT))]):
         named = ", ".join(stray["video_id"].head(3))
         said = ", ".join(sorted(map(repr, set(stray["split"]))))
         raise UserError(
             f"{len(stray)} videos are in no split: {named} ...; theirs is {said}", "or set split.mode: hash"
         )
-    if found := leaks(table):
+    taken = table["split"] != OUT
+    if not taken.all():
+        table["group"] = groups(table[taken], p.by).reindex(table.index).fillna("video:" + table["video_id"])
+    if (found := leaks(table[taken])) and p.leaks == "refuse":
+        hint = "split.mode: hash has no leaks"
         raise UserError(
-            "the same on two sides of the split:\n" + "\n".join(found[:10]), "split.mode: hash has no leaks"
+            "the same on two sides of the split:\n" + "\n".join(found[:10]),
+            f"{hint}; split.leaks: report lets a published split pass, and counts them"
+            if p.mode == "official"
+            else hint,
         )
-    ok = table[table["status"].isin(USABLE)]
+    ok = table[table["status"].isin(USABLE) & taken]
     asked = [0, 1] if table["label"].any() else [0]  # of reals alone something can be learnt too: train says how
     counts = {(s, label): int(((ok["split"] == s) & (ok["label"] == label)).sum()) for s in SPLITS for label in asked}
     if empty := [f"no {NAMES[label]} in {s}" for (s, label), n in counts.items() if not n]:
         number = table["group"].nunique()
         raise UserError(f"{', '.join(empty)}: {len(ok)} usable videos in {number} groups", _way_out(ok, asked, p.mode))
     names = ["video_id", "label", "identities", "method", "dataset", "source", "group", "split", "status"]
-    return table[names].sort_values("video_id", ignore_index=True)
+    done = table[names].sort_values("video_id", ignore_index=True)
+    done.attrs["leaks"] = found
+    return done
 
 
 def status(videos: pd.DataFrame, kept: pd.DataFrame) -> "pd.Series[str]":
@@ -80,46 +102,6 @@ def status(videos: pd.DataFrame, kept: pd.DataFrame) -> "pd.Series[str]":
     has_frames = videos["status"].isin(USABLE)
     lost = videos["status"].mask(has_frames & ~good, "too_few_faces")
     return lost.mask(has_frames & ~seen, "no_face")
-
-
-def groups(videos: pd.DataFrame) -> "pd.Series[str]":
-    """The group of each video: the components of what they share, named by the least of it.
-
-    An identity sorts before a source, a source before equal pictures: more videos of known people rename no group.
-    """
-    shared: DisjointSet = DisjointSet()
-    nodes = [[f"video:{name}", *some] for name, some in zip(videos["video_id"], ties(videos), strict=True)]
-    for first, *others in nodes:
-        shared.add(first)
-        for other in others:
-            shared.add(other)
-            shared.merge(first, other)
-    least: dict[str, str] = {}
-    for node in sorted(shared):
-        least.setdefault(shared[node], node)
-    return pd.Series([least[shared[first]] for first, *_ in nodes], index=videos.index, dtype=str)
-
-
-def ties(videos: pd.DataFrame) -> list[list[str]]:
-    """What each video shares with others of its group: people (a swap has two), source and pictures.
-
-    People and sources are those of a dataset. A video is the source of those made of it, though it says one of its own.
-    Pictures are equal in their file's bytes, in what it decodes to, or to the eye, where they are encoded anew.
-    """
-    originals = {(row["dataset"], row["source"]) for row in videos.to_dict("records")}
-    shared = []
-    for row in videos.to_dict("records"):
-        dataset, name = row["dataset"], row["video_id"]
-        sources = {row["source"] or name} | ({name} if (dataset, name) in originals else set())
-        persons = [f"identity:{dataset}:{person}" for person in people(str(row["identities"]))]
-        twins = [f"twin:{row[of]}" for of in PICTURES if row["kept"] and row.get(of)]
-        shared.append([*persons, *(f"source:{dataset}:{source}" for source in sorted(sources)), *twins])
-    names = videos["video_id"].tolist()
-    for i, j in _copies(videos):
-        tie = "twin:" + " ".join(sorted((names[i], names[j])))
-        shared[i].append(tie)
-        shared[j].append(tie)
-    return shared
 
 
 def contradictions(table: pd.DataFrame) -> list[str]:
@@ -134,10 +116,21 @@ def contradictions(table: pd.DataFrame) -> list[str]:
 
 
 def deal(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
-    """The split of each video by the hash of its group."""
+    """The split of each video by the hash of its group; of one in a group that is too large by its people, or OUT."""
+    size = table["group"].map(table["group"].value_counts())
+    large = size > (p.cut or 1) * table.groupby("dataset")["group"].transform("size")
+    if p.cut is None or not large.any():
+        return _by_hash(table, p)
+    loose = atoms(table[large], p.by)
+    sides = pd.Series(_by_hash(loose, p).to_numpy(), index=loose["of"]).groupby(level=0).agg(lambda some: set(some))
+    divided = sides.map(lambda some: next(iter(some)) if len(some) == 1 else OUT)
+    return _by_hash(table, p).mask(large, divided.reindex(table.index, fill_value=OUT))
+
+
+def _by_hash(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
     draw = {group: chance(group, p.seed) for group in sorted(set(table["group"]))}
-    if p.mode == "hash":
-        place = pd.Series(draw)
+    if p.mode != "quota":
+        place = pd.Series(draw, dtype=float)
     else:  # the middle of each group's place in its stratum, in the order of the draws
         kind = table["dataset"] + "/" + table["method"] + "/" + table["label"].astype(str)
         strata = kind.groupby(table["group"]).agg(lambda some: " ".join(sorted(set(some))))
@@ -145,6 +138,36 @@ def deal(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
         place = (order.rank(method="first") - 0.5) / order.transform("size")
     names = pd.Series("test", index=place.index, dtype=str).mask(place < p.train + p.val, "val")
     return table["group"].map(names.mask(place < p.train, "train"))
+
+
+def _said(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
+    """The split of each video: dealt, or as the dataset or a file says."""
+    if p.mode in ("hash", "quota"):
+        return deal(table, p)
+    if p.mode == "csv":
+        return _listed(table, Path(str(p.table)))
+    said = table["split"].copy()
+    has = {name: set(table["dataset"][said == name]) for name in SPLITS}
+    rest = (said == "train") & table["dataset"].isin((has["train"] & has["test"]) - has["val"])
+    if rest.any():
+        both = p.train + p.val
+        within = p.model_copy(update={"mode": "quota", "train": p.train / both, "val": p.val / both, "test": 0.0})
+        part = table[rest]
+        said[rest] = deal(part.assign(group=groups(part, p.by)), within)
+    return said
+
+
+def _listed(table: pd.DataFrame, file: Path) -> "pd.Series[str]":
+    """What a file says of each video, by its path or video_id; "" of one that it does not list."""
+    rows = manifests.read(file)
+    if "split" not in rows:
+        raise UserError(f"{file}: no column split", "it is to have the columns path, split")
+    said = dict(zip(rows["path"], rows["split"].str.lower(), strict=True))
+    if others := sorted(set(said) - set(table["video_id"]) - set(table["path"])):
+        raise UserError(
+            f"{file}: {len(others)} of its paths are no videos: {others[0]} ...", "paths start at extract.root"
+        )
+    return table["video_id"].map(said).fillna(table["path"].map(said)).fillna("").replace("validation", "val")
 
 
 def chance(group: str, seed: int) -> float:
@@ -166,7 +189,7 @@ def leaks(table: pd.DataFrame) -> list[str]:
     found = [f"identity:{said}" for said in _divided(persons, persons["dataset"] + ":" + persons["what"])]
     found += [f"source:{said}" for said in _divided(sources, sources["dataset"] + ":" + sources["what"])]
     found += [f"twin:{said}" for of in PICTURES if of in seen for said in _divided(seen[seen[of] != ""], seen[of])]
-    pairs = [[table.iloc[i] for i in pair] for pair in _copies(table)]
+    pairs = [[table.iloc[i] for i in pair] for pair in copies(table)]
     return found + [
         f"copies: {a['video_id']} in {a['split']} and {b['video_id']} in {b['split']}"
         for a, b in pairs
@@ -181,7 +204,8 @@ def doubts(table: pd.DataFrame) -> dict[str, list[str]]:
     persons["person"] = persons["dataset"] + ":" + persons["person"]
     fakes = persons[persons["label"] == 1]
     known = fakes["person"].isin(persons["person"][persons["label"] == 0]).groupby(fakes["video_id"]).any()
-    lost = table["source"].ne("") & ~(table["dataset"] + ":" + table["source"]).isin(names)
+    declared = table["source"].str.contains(":")  # youtube:..., absent:...: the id of no video
+    lost = table["source"].ne("") & ~declared & ~(table["dataset"] + ":" + table["source"]).isin(names)
     return {
         "no_identity": sorted(table["video_id"][table["identities"] == ""]),
         "unknown_source": sorted(table["video_id"][lost]),
@@ -214,22 +238,17 @@ def _divided(table: pd.DataFrame, shared: "pd.Series[str]") -> list[str]:
     return [f"{name} in {said}" for name, said in sides.items() if " and " in said]
 
 
-def _copies(videos: pd.DataFrame) -> list[tuple[int, int]]:
-    """The places of two videos each that show the same pictures, encoded in another way."""
-    if "fingerprint" not in videos:
-        return []
-    return alike.pairs(tuple(videos["fingerprint"].where(videos["kept"] > 0, "")))
-
-
 def _way_out(ok: pd.DataFrame, asked: list[int], mode: str) -> str:
     """What to do about a split that lacks a class."""
     held = {NAMES[label]: ok["group"][ok["label"] == label].nunique() for label in asked}
     if few := [f"only {n} hold a {name}" for name, n in held.items() if n < len(SPLITS)]:
         largest = ok["group"].value_counts().head(1)
         whole = [f"one ({group}) has {n} of {len(ok)} videos" for group, n in largest.items() if n > len(ok) / 2]
-        return f"of the groups {', '.join(few + whole)}: each split needs one, so add videos of other people"
+        way = f"of the groups {', '.join(few + whole)}: each split needs one, so add videos of other people"
+        return f"{way}, or let split.cut divide a group by its people" if whole else way
     return {
         "hash": "chance deals the groups: try split.mode: quota, or another split.seed",
         "quota": "each dataset, method and class is dealt by itself: try another split.seed, or split.mode: hash",
         "official": "the dataset's own split leaves it out: set split.mode: quota",
+        "csv": "the table leaves it out: list more videos in it",
     }[mode]

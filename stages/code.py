@@ -15,9 +15,10 @@ CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
     "models.encoders": "train.encoder",
     "models.heads": "train.head",
 }
-WEIGHTS = {  # stage: the key that may name a file of weights
+WEIGHTS = {  # stage: the key that may name a file: of weights, a list
     "calibrate": "detect.weights",  # which it copies
     "detect": "detect.weights",
+    "split": "split.table",
     "train": "train.pretrained",
 }
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from deepfake import protocol
 from deepfake.base import params, tables
-from deepfake.split import SPLITS, SplitParams, doubts, split, summary
+from deepfake.split import OUT, SPLITS, SplitParams, doubts, split, summary
 from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
 
+MOST = 10  # leaks that are named
 OPEN = {  # what may be unknown of videos, in words
     "no_identity": "say no identity; each counts as a person of its own",
     "unknown_source": "are made of a source that is none of the videos; mind its spelling",
@@ -25,16 +26,24 @@ def run(
     """Deal the videos to train, validation and test so that no person, source or file is on two sides."""
     p = params.load("split", SplitParams)
     held = params.load("evaluate", protocol.EvaluateParams).held_out
-    dealt = protocol.apart(split(read(videos), tables.read(kept), p), held)
+    found = split(read(videos), tables.read(kept), p)
+    dealt, leaks = protocol.apart(found, held), found.attrs["leaks"]
     doubtful = doubts(dealt)
     for name, said in OPEN.items():
         if some := doubtful[name]:
             print(
                 f"warning: {len(some)} videos {said} ({', '.join(some[:3])}{' ...' * (len(some) > 3)})", file=sys.stderr
             )
+    out = int((dealt["split"] == OUT).sum())
+    if out:
+        print(f"warning: {out} videos are left out: they show people of two sides, or a table says so", file=sys.stderr)
+    for leak in leaks[:MOST]:
+        print(f"warning: on two sides of the split: {leak}", file=sys.stderr)
+    if len(leaks) > MOST:
+        print(f"warning: and {len(leaks) - MOST} more", file=sys.stderr)
     tables.write(splits, dealt)
     asides = {"doubts": {name: len(some) for name, some in doubtful.items()}, "held_out": protocol.summary(dealt, held)}
-    tables.write_metrics(report, summary(dealt) | asides)
+    tables.write_metrics(report, summary(dealt) | asides | {"left_out": out, "leaks": len(leaks)})
     done("split", ", ".join(f"{(dealt['split'] == name).sum()} {name}" for name in SPLITS), splits)
 
 

@@ -6,19 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepfake import split as module
+from deepfake import relations
 from deepfake.base import tables
 from deepfake.base.errors import UserError
-from deepfake.split import SplitParams, deal, doubts, groups, leaks, split, status, summary
+from deepfake.relations import groups
+from deepfake.split import OUT, SplitParams, deal, doubts, leaks, split, status, summary
 from stages.split import run
 
 HASH = SplitParams(mode="hash", train=0.7, val=0.15, test=0.15, seed=0)
 QUOTA = HASH.model_copy(update={"mode": "quota"})
 LOOK, OTHER = (bytes(np.random.default_rng(seed).integers(0, 256, 128, np.uint8)).hex() for seed in (0, 1))
 NEAR = f"{int(LOOK[:16], 16) ^ 0x0F0F_F0F0_0F0F_F0F0:016x}{LOOK[16:]}"  # 32 of 1024 bits differ
+EVALUATE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["evaluate"]
 OFFICIAL = HASH.model_copy(update={"mode": "official"})
 
 
@@ -204,7 +207,7 @@ def test_a_leak_is_found_though_the_groups_overlook_it(monkeypatch, said):
     """The check of the split has its own reading of who is on a video."""
     table = official(identities=["id0", said, "x", "y", "id1", "z"])
     assert leaks(table) == ["identity::id1 in test and train"]
-    monkeypatch.setattr(module, "ties", lambda videos: [[name] for name in videos["video_id"]])
+    monkeypatch.setattr(relations, "ties", lambda videos, by: [[name] for name in videos["video_id"]])
     dealt = official(identities=["id0", "a", "x", "y", "id0 ", "z"])
     with pytest.raises(UserError, match=r"identity::id0 in "):
         split(dealt, kept(dealt), OFFICIAL)
@@ -343,7 +346,7 @@ def test_people_and_sources_of_another_dataset_are_others():
 
 def test_the_stage_says_what_is_open_and_counts_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(json.dumps({"split": QUOTA.model_dump()}))
+    Path("params.yaml").write_text(json.dumps({"split": QUOTA.model_dump(), "evaluate": EVALUATE}))
     table = pairs(20)
     table.loc[table["label"] == 1, "source"] = [f"none{i}.mp4" for i in range(40)]
     table.loc[0, "identities"] = ""
@@ -358,6 +361,136 @@ def test_the_stage_says_what_is_open_and_counts_it(tmp_path, monkeypatch, capsys
     ]
     report = json.loads(Path("reports/split.json").read_text())
     assert report["doubts"] == {"no_identity": 1, "unknown_source": 40, "unknown_people": 0}
+
+
+# ---- a group that is too large
+
+
+def web(people: int, dataset: str = "dfd") -> pd.DataFrame:
+    """A real of each person, and all faces swapped with all others: one group."""
+    names = [f"p{i}" for i in range(people)]
+    pairs = [(a, b) for a in names for b in names if a != b]
+    reals = videos([f"{dataset}/{name}.mp4" for name in names], identities=names)
+    fakes = videos(
+        [f"{dataset}/{a}_{b}.mp4" for a, b in pairs],
+        label=1,
+        method="swap",
+        identities=[f"{a}+{b}" for a, b in pairs],
+        source=[f"{dataset}/{a}.mp4" for a, _ in pairs],
+    )
+    return pd.concat([reals, fakes], ignore_index=True).assign(dataset=dataset)
+
+
+@pytest.mark.parametrize("p", [HASH, QUOTA], ids=["hash", "quota"])
+def test_people_of_a_group_that_is_too_large_are_dealt_and_fakes_that_cross_are_left_out(p):
+    table = web(40)
+    assert groups(table).nunique() == 1
+    dealt = split(table, kept(table), p.model_copy(update={"cut": 0.5}))
+    place = dealt.set_index("video_id")["split"]
+    home = {name: place[f"dfd/{name}.mp4"] for name in (f"p{i}" for i in range(40))}
+    assert set(home.values()) == {"train", "val", "test"}
+    for row in dealt[dealt["label"] == 1].itertuples():
+        a, b = row.identities.split("+")
+        assert row.split == (home[a] if home[a] == home[b] else OUT)
+    if p is QUOTA:
+        assert (pd.Series(home).value_counts() == pd.Series({"train": 28, "val": 6, "test": 6})).all()
+    assert dealt["group"][dealt["split"] != OUT].nunique() == 3  # a group on each side, none divided
+    assert leaks(table.assign(split=table["video_id"].map(place))[(table["video_id"].map(place) != OUT)]) == []
+
+
+def test_more_people_of_a_group_that_is_too_large_move_nobody():
+    p = HASH.model_copy(update={"cut": 0.5})
+    few, many = web(30), web(36)
+    before = split(few, kept(few), p).set_index("video_id")["split"]
+    after = split(many, kept(many), p).set_index("video_id")["split"]
+    assert before.equals(after[before.index])
+
+
+def test_a_group_that_is_not_too_large_is_dealt_whole_beside_one_that_is():
+    table = pd.concat([web(20), pairs(30)], ignore_index=True)
+    dealt = split(table, kept(table), QUOTA.model_copy(update={"cut": 0.5}))
+    assert (dealt["split"][dealt["dataset"] == ""] != OUT).all()
+    assert (dealt["split"] == OUT).any()
+
+
+def test_without_cut_a_group_is_never_divided():
+    table = web(12)
+    with pytest.raises(UserError, match="no real in") as error:
+        split(table, kept(table), QUOTA)
+    assert "split.cut" in error.value.hint
+
+
+def test_what_is_left_out_is_counted_by_the_stage(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = QUOTA.model_dump() | {"cut": 0.5}
+    Path("params.yaml").write_text(json.dumps({"split": settings, "evaluate": EVALUATE}))
+    tables.write(Path("data/videos.csv"), web(40))
+    tables.write(Path("data/kept.parquet"), kept(web(40)))
+    run()
+    report = json.loads(Path("reports/split.json").read_text())
+    assert report["left_out"] == 40 * 39 - 28 * 27 - 2 * 6 * 5  # the pairs within the sides stay
+    assert f"warning: {report['left_out']} videos are left out" in capsys.readouterr().err
+
+
+# ---- as others say
+
+
+def test_a_published_split_that_leaks_may_pass_and_is_counted():
+    table = official(identities=["1", "1+2", "3", "3+4", "5", "5+2"])
+    dealt = split(table, kept(table), OFFICIAL.model_copy(update={"leaks": "report"}))
+    assert dealt["split"].tolist() == table["split"].tolist()
+    assert dealt.attrs["leaks"] == ["identity::2 in test and train"]
+    with pytest.raises(UserError, match="two sides") as error:
+        split(table, kept(table), OFFICIAL)
+    assert "split.leaks: report" in error.value.hint
+
+
+def test_a_validation_that_the_official_split_lacks_is_dealt_from_its_train():
+    table = pairs(60)
+    table["split"] = ["train"] * 160 + ["test"] * 80
+    dealt = split(table, kept(table), OFFICIAL).set_index("video_id")["split"]
+    assert (dealt[table["video_id"][160:]] == "test").all()
+    assert dealt[table["video_id"][:160]].value_counts().to_dict() == {"train": 132, "val": 28}  # .7 to .15
+    assert leaks(table.assign(split=dealt[table["video_id"]].to_numpy())) == []
+
+
+def test_collections_are_not_divided_where_asked(tmp_path):
+    table = pairs(60).assign(collection=[f"part{i // 12}" for i in range(240)])
+    by = QUOTA.model_copy(update={"by": "group"})
+    dealt = split(table, kept(table), by).set_index("video_id")["split"]
+    assert dealt[table["video_id"]].groupby(table["collection"].to_numpy()).nunique().max() == 1
+    assert groups(table).nunique() == 60
+    assert groups(table, "group").nunique() == 20
+
+
+def listed(tmp_path, text: str) -> SplitParams:
+    (tmp_path / "mine.csv").write_text(text)
+    return HASH.model_copy(update={"mode": "csv", "table": str(tmp_path / "mine.csv")})
+
+
+def test_a_table_says_the_split_of_each_video(tmp_path):
+    table = official(path=[f"{i}.mp4" for i in range(6)])
+    lines = ["train", "Train", "validation", "val", "test", "TEST"]
+    p = listed(tmp_path, "path,split\n" + "".join(f"{i}.mp4,{said}\n" for i, said in enumerate(lines)))
+    assert split(table, kept(table), p)["split"].tolist() == ["train", "train", "val", "val", "test", "test"]
+    more = pd.concat([table, videos(["6.mp4"], path="6.mp4")], ignore_index=True)
+    with pytest.raises(UserError, match=r"1 videos are in no split: 6\.mp4"):
+        split(more, kept(more), p)
+    p = listed(tmp_path, (tmp_path / "mine.csv").read_text() + "6.mp4,none\n")
+    assert split(more, kept(more), p)["split"].tolist()[-1] == OUT
+
+
+def test_a_table_that_leaks_or_names_what_is_not_there_is_a_mistake(tmp_path):
+    table = official(identities=["1", "2", "3", "4", "1", "6"], path=[f"{i}.mp4" for i in range(6)])
+    text = "path,split\n0.mp4,train\n1.mp4,train\n2.mp4,val\n3.mp4,val\n4.mp4,test\n5.mp4,test\n"
+    with pytest.raises(UserError, match="identity::1 in test and train"):
+        split(table, kept(table), listed(tmp_path, text))
+    with pytest.raises(UserError, match=r"1 of its paths are no videos: 9\.mp4"):
+        split(table, kept(table), listed(tmp_path, text + "9.mp4,test\n"))
+    with pytest.raises(UserError, match="no column split"):
+        split(table, kept(table), listed(tmp_path, "path,label\n0.mp4,real\n"))
+    with pytest.raises(ValueError, match="mode csv needs table"):
+        SplitParams(mode="csv", train=0.7, val=0.15, test=0.15, seed=0)
 
 
 # ---- whatever is shared
@@ -400,6 +533,19 @@ def test_the_order_of_any_table_does_not_matter(table, p, random):
     order = list(table.index)
     random.shuffle(order)
     assert placed(table.loc[order].reset_index(drop=True), p).sort_index().equals(placed(table, p).sort_index())
+
+
+@QUICK
+@given(tangles(), st.sampled_from([HASH, QUOTA]), st.sampled_from(["identity", "group"]))
+def test_nothing_is_on_two_sides_of_any_table_that_is_divided(table, p, by):
+    p = p.model_copy(update={"cut": 0.01, "by": by})
+    table = table.assign(collection="", sha256=[f"s{i}" for i in range(len(table))], fingerprint="")
+    place = deal(table.assign(group=groups(table, by)), p)
+    assert set(place) <= {"train", "val", "test", OUT}
+    assert [leak for leak in leaks(table.assign(split=place)[place != OUT]) if leak.startswith("identity")] == []
+    order = table.iloc[::-1].reset_index(drop=True)
+    again = deal(order.assign(group=groups(order, by)), p)
+    assert again.set_axis(order["video_id"]).sort_index().equals(place.set_axis(table["video_id"]).sort_index())
 
 
 @QUICK

@@ -97,7 +97,7 @@ def print_counts(table: "pd.DataFrame", layout: str) -> None:
 
 def print_people(table: "pd.DataFrame") -> None:
     """How many people there are, and the groups that share any: what a split cannot divide."""
-    from deepfake.split import groups
+    from deepfake.relations import groups
     from deepfake.videos import people
 
     group = groups(table.assign(kept=0))
