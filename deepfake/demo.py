@@ -20,9 +20,8 @@ CRF = 18  # at 23 small frames lose the texture of the skin, and the traces of a
 class DemoParams(Params):
     """How many people, and what their videos are like."""
 
-    methods: tuple[str, ...] = Field(
-        default=("faceswap",), min_length=1
-    )  # of the fakes: files of deepfake/forgeries, dealt in turn
+    # of the fakes: files of deepfake/forgeries, dealt in turn
+    methods: tuple[str, ...] = Field(default=("faceswap",), min_length=1)
     identities: int = Field(ge=2, multiple_of=2)  # swapped two by two: as many fakes as reals
     frames: int = Field(gt=0)  # of a video
     size: int = Field(ge=160, multiple_of=2)  # px, a side of the frame; a face takes 0.47 of it

@@ -68,7 +68,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "house"
     for name in ("deepfake", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "data/demo/dvc.yaml", "params.yaml"):
+    for name in ("dvc.yaml", "data/demo/dvc.yaml", "robustness/dvc.yaml", "params.yaml"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.setattr(code, "PACKAGE", folder / "deepfake")

@@ -16,6 +16,7 @@ import yaml
 
 from deepfake import video
 from deepfake.base import params, tables
+from deepfake.demo import DemoParams, render
 from deepfake.inference import Detector, Member, architecture, load
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepared
@@ -59,12 +60,9 @@ def project(heads, odd, tmp_path_factory) -> Path:
     videos = folder / "videos"
     soft = heads[1].copy()
     soft[6] = cv2.GaussianBlur(soft[6], None, 5)
-    films = {
-        "a.mp4": heads[0][:8],
-        "b.mp4": heads[1][:8],
-        "c.mp4": heads[0][:8, :, ::-1],
-        "d.mp4": heads[1][:8, :, ::-1],
-    }
+    p = DemoParams(identities=6, frames=8, size=256, resolution=0, seed=0)
+    others = [np.stack(list(render(identity, p))) for identity in range(2, 6)]  # nobody of test
+    films = dict(zip(("a.mp4", "b.mp4", "c.mp4", "d.mp4"), others, strict=True))
     films |= {"one.mp4": heads[0][2:], "two.mp4": np.concatenate(heads, 2), "blurred.mp4": soft}
     for name, images in films.items():
         video.encode(videos / name, images, 25.0)
