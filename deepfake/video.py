@@ -207,3 +207,27 @@ def _writer(
         yield put
         if context.is_open:
             container.mux(stream.encode())
+
+
+def transcoded(images: Images, codec: str, quality: int) -> Images:
+    """(T, H, W, 3) uint8 RGB of even sides as they come back from a lossy codec, in memory; the same for the same.
+
+    `codec` is libx264, where `quality` is its crf, or mpeg4, where it is the quantiser, 2 to 31.
+    """
+    coder = cast(av.VideoCodecContext, av.CodecContext.create(codec, "w"))
+    coder.height, coder.width = images.shape[1:3]
+    coder.pix_fmt, coder.time_base, coder.framerate, coder.thread_count = "yuv420p", Fraction(1, 25), Fraction(25), 1
+    x264 = {"crf": str(quality), "preset": "superfast", "x264-params": "threads=1:mbtree=0:bframes=2:rc-lookahead=4"}
+    coder.options = x264 if codec == "libx264" else {"qmin": str(quality), "qmax": str(quality)}
+    decoder = cast(av.VideoCodecContext, av.CodecContext.create(coder.codec.canonical_name, "r"))
+    decoder.thread_count = 1
+    packets = []
+    for tick, image in enumerate(images):
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        picture = picture.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG)
+        picture.pts, picture.time_base = tick, coder.time_base
+        packets += coder.encode(picture)
+    packets += coder.encode(None)
+    decoder.extradata = coder.extradata
+    frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
