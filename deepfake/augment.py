@@ -8,10 +8,11 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
-from deepfake import video
+from deepfake import shapes, video
 from deepfake.base.items import Item
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
+from deepfake.blend import Forging
 from deepfake.video import Images
 
 if TYPE_CHECKING:  # these two take seconds to import, and whoever reuses every clip needs neither
@@ -42,11 +43,18 @@ class Alteration(Params):
         return set() if self.probability else amounts
 
 
+class Margin(Params):
+    """What shapes a search for landmarks, beside the crops."""
+
+    margin: float  # around the face in a crop, in parts of the face, on each side
+
+
 class AugmentParams(Alteration):
     """What is added to the train clips."""
 
     copies: int = Field(ge=0)  # altered copies of each
     self_blend: float = Field(ge=0, le=1)  # probability that train pairs a real with its own blend; 1: fakes unused
+    forging: Forging = Field(default_factory=Forging)  # what such blends are
 
     def alteration(self) -> Alteration:
         """The part that shapes a single copy."""
@@ -131,6 +139,20 @@ def work(item: Item, folder: Path, p: Alteration) -> None:
     with video.recording(folder / CLIP) as record:
         for image, frame in zip(images, frames, strict=True):
             record(image, frame.time)
+
+
+def posed(clips: "pd.DataFrame", data: Path) -> list[Item]:
+    """The search for landmarks on the clips of reals that blends are made of, as items of the store."""
+    wanted = clips[(clips["label"] == 0) & clips["split"].isin(("train", "val"))]
+    return [
+        Item(row.file, (data / row.file,), {"positions": list(map(int, row.positions))}) for row in wanted.itertuples()
+    ]
+
+
+def pose(item: Item, folder: Path, p: Margin) -> list[float]:
+    """The landmarks of the frames of one clip, flat: px; empty where they make no face in one of them."""
+    found = shapes.found(video.images(item.inputs[0])[item.args["positions"]], p.margin)
+    return np.round(found, 2).ravel().tolist() if np.isfinite(found).all() else []
 
 
 def summary(clips: "pd.DataFrame") -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """batches: which sequences of which clips are learnt from together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from deepfake.base.errors import UserError
-from deepfake.blend import pair
-from deepfake.clips import drawn, padded
+from deepfake.blend import Forging, Sample, pair
+from deepfake.clips import drawn, padded, resized
+from deepfake.faces import Floats
 from deepfake.video import Images
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
+MATES = 20  # people of like shape, of whom one is drawn
 
 
 class Draw(NamedTuple):
@@ -31,19 +34,60 @@ class Draw(NamedTuple):
 class Tracks:
     """Clips in memory maps, with what is said of them."""
 
-    # video_id, track, label, group, source, split, copy of each clip; blend: a seed, where it is of a pair
+    # video_id, track, label, group, source, split, copy of each clip; shapes: landmarks of its frames, flat, where known;
+    # redrawn: where it begins in the files of that name, -1 for nowhere; blend: a seed, where it is of a pair
     table: pd.DataFrame
     files: list[Path]  # (T, side, side, 3) uint8 RGB, .npy
+    forging: Forging = field(default_factory=Forging)  # how pseudo-fakes are made of them
+    redrawn: tuple[Path, ...] = ()  # faces as generators draw them, (N, side, side, 3) uint8 RGB, .npy: one a generator
+    margin: float = 0.15  # of the crops
 
     def __getitem__(self, index: int) -> Images:
-        faces: Images = np.load(self.files[index], mmap_mode="r")
         if "blend" in self.table:
-            return pair(faces, np.random.default_rng(self.table["blend"][index]))[self.table["label"][index]]
+            rng = np.random.default_rng(self.table["blend"][index])
+            return pair(self.sample(index, rng), rng, self.forging)[self.table["label"][index]]
+        faces: Images = np.load(self.files[index], mmap_mode="r")
         return faces
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """A clip with all that a pseudo-fake can be made of: a mate is drawn of those of like shape."""
+        mates = self.mates[index]
+        mate = self._alone(int(rng.choice(mates))) if len(mates) else None
+        return replace(self._alone(index), mate=mate)
+
+    def _alone(self, index: int) -> Sample:
+        faces: Images = np.load(self.files[index], mmap_mode="r")
+        start = int(self.table["redrawn"][index]) if self.redrawn else -1
+        drawn = [np.load(file, mmap_mode="r")[start : start + len(faces)] for file in self.redrawn if start >= 0]
+        return Sample(faces, self.shapes[index], tuple(drawn), self.margin)
+
+    @cached_property
+    def shapes(self) -> "list[Floats | None]":
+        """The landmarks of each clip, (T, 68, 2) px; None where they are not known for each of its frames."""
+        if "shapes" not in self.table:
+            return [None] * len(self.table)
+        found = [np.asarray(some, float).reshape(-1, 68, 2) for some in self.table["shapes"]]
+        return [some if len(some) and np.isfinite(some).all() else None for some in found]
+
+    @cached_property
+    def mates(self) -> list[Indices]:
+        """For each clip of known shape, the reals of other people whose shapes are nearest."""
+        known = [i for i, some in enumerate(self.shapes) if some is not None and self.table["label"][i] == 0]
+        none, mates = np.empty(0, np.int64), {}
+        if len(known) > 1:
+            means = np.stack([self.shapes[i].mean(0).ravel() for i in known])  # type: ignore[union-attr]
+            groups = self.table["group"].to_numpy()[known]
+            for row, i in enumerate(known):
+                far = ((means - means[row]) ** 2).sum(1)
+                far[groups == groups[row]] = np.inf
+                near = np.argsort(far, kind="stable")[:MATES]
+                mates[i] = np.array(known)[near[np.isfinite(far[near])]]
+        return [mates.get(i, none) for i in range(len(self.table))]
 
     def where(self, rows: "pd.Series[bool]") -> "Tracks":
         """Those of some rows."""
-        return Tracks(self.table[rows].reset_index(drop=True), [f for f, r in zip(self.files, rows, strict=True) if r])
+        files = [f for f, r in zip(self.files, rows, strict=True) if r]
+        return replace(self, table=self.table[rows].reset_index(drop=True), files=files)
 
 
 def with_blends(reals: Tracks, seed: int) -> Tracks:
@@ -51,23 +95,28 @@ def with_blends(reals: Tracks, seed: int) -> Tracks:
     seeds = np.random.default_rng(seed).integers(2**32, size=len(reals.files))
     table = reals.table.assign(blend=seeds)
     fakes = table.assign(label=1, video_id=table["video_id"] + " blended")
-    return Tracks(pd.concat([table, fakes], ignore_index=True), reals.files * 2)
+    return replace(reals, table=pd.concat([table, fakes], ignore_index=True), files=reals.files * 2)
 
 
 class Sequences(Dataset[list[tuple[Images, float]]]):
     """Random sequences of the clips, as the sampler draws them; some flipped, all their frames alike."""
 
-    def __init__(self, tracks: Tracks, frames: int, sampling: str, flip: float = 0.0) -> None:
-        self.tracks, self.frames, self.sampling, self.flip = tracks, frames, sampling, flip
+    def __init__(self, tracks: Tracks, frames: int, sampling: str, flip: float = 0.0, side: int | None = None) -> None:
+        self.tracks, self.frames, self.sampling, self.flip, self.side = tracks, frames, sampling, flip, side
         self.labels = tracks.table["label"].to_numpy(np.float32)
 
     def __getitem__(self, draw: Draw) -> list[tuple[Images, float]]:
         rng = np.random.default_rng(draw.seed)
-        faces = self.tracks[draw.clip]
-        faces = faces[drawn(len(faces), self.frames, self.sampling, rng)]
-        if rng.random() < self.flip:
-            faces = faces[:, :, ::-1]
-        return list(zip(pair(faces, rng), (0.0, 1.0), strict=True)) if draw.blend else [(faces, self.labels[draw.clip])]
+        if draw.blend:
+            sample = self.tracks.sample(draw.clip, rng)
+            sample = sample.frames(drawn(len(sample.images), self.frames, self.sampling, rng))
+            clips = zip(pair(sample, rng, self.tracks.forging), (0.0, 1.0), strict=True)
+        else:
+            faces = self.tracks[draw.clip]
+            chosen = drawn(len(faces), self.frames, self.sampling, rng)
+            clips = zip([faces[chosen]], [self.labels[draw.clip]], strict=True)
+        mirrored = rng.random() < self.flip
+        return [(resized(faces[:, :, ::-1] if mirrored else faces, self.side), label) for faces, label in clips]
 
     def collate(self, draws: Sequence[list[tuple[Images, float]]]) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, S, S, 3) uint8, mask (B, T), labels (B,)."""

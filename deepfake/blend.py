@@ -8,14 +8,14 @@ Source: self-blended images, Shiohara and Yamasaki, CVPR 2022; two people of lik
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 from pydantic import Field
 
 from deepfake import masks
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.degrade import KERNELS, Degradation, drawn, jpeg, noisy, rescaled, sharpened
 from deepfake.faces import Floats, similarity
@@ -52,9 +52,9 @@ class Sample:
 
     images: Images  # (T, S, S, 3) uint8 RGB
     shapes: Floats | None = None  # (T, 68, 2) px
-    redrawn: Images | None = None  # (K, T, S, S, 3): as K generators draw it
+    redrawn: tuple[Images, ...] = ()  # the images as generators draw them
     margin: float = 0.15  # of the crop
-    mate: "Sample | None" = field(default=None)  # of another person of like shape
+    mate: "Sample | None" = None  # of another person of like shape
 
     @property
     def side(self) -> int:
@@ -63,18 +63,18 @@ class Sample:
 
     def degraded(self, step: Callable[[Images], Images]) -> "Sample":
         """With other pictures of the same faces; what was drawn stays as clean as it was drawn."""
-        return Sample(step(self.images), self.shapes, self.redrawn, self.margin, self.mate)
+        return replace(self, images=step(self.images))
 
     def frames(self, wanted: list[int]) -> "Sample":
         """Some of its frames."""
         shapes = None if self.shapes is None else self.shapes[wanted]
-        redrawn = None if self.redrawn is None else self.redrawn[:, wanted]
-        return Sample(self.images[wanted], shapes, redrawn, self.margin, self.mate)
+        redrawn = tuple(images[wanted] for images in self.redrawn)
+        return replace(self, images=self.images[wanted], shapes=shapes, redrawn=redrawn)
 
 
 def pair(sample: Sample, rng: np.random.Generator, p: Forging) -> tuple[Images, Images]:
     """A real clip and a fake of it, both through the same degradation: twice the shape of the sample's images."""
-    sample = Sample(np.ascontiguousarray(sample.images), sample.shapes, sample.redrawn, sample.margin, sample.mate)
+    sample = replace(sample, images=np.ascontiguousarray(sample.images))
     d = p.degradation
     if rng.random() < d.before:
         sample = sample.degraded(drawn(d.model_copy(update={"native": 0.0, "again": 0.0}), sample.side, rng))
@@ -85,9 +85,9 @@ def pair(sample: Sample, rng: np.random.Generator, p: Forging) -> tuple[Images, 
 
 def forged(sample: Sample, rng: np.random.Generator, p: Forging) -> tuple[Images, Images]:
     """The real as it is left beside its fake, and the fake, of a kind drawn by the weights."""
-    able = {name: weight for name, weight in p.weights().items() if name != "drawn" or sample.redrawn is not None}
+    able = {name: weight for name, weight in p.weights().items() if name != "drawn" or sample.redrawn}
     if not p.landmarks:
-        sample = Sample(sample.images, None, sample.redrawn, sample.margin, sample.mate)
+        sample = replace(sample, shapes=None)
     total = sum(able.values()) or 1.0
     name = (
         str(rng.choice(list(able), p=[weight / total for weight in able.values()])) if any(able.values()) else "itself"
@@ -116,7 +116,7 @@ def people(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
 def mouth(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
     """A lower face that was moved, drawn anew, or another's, and small as often as not."""
     source, coin = sample.images, rng.random()
-    if coin < 0.3 and sample.redrawn is not None:
+    if coin < 0.3 and sample.redrawn:
         source = sample.redrawn[rng.integers(len(sample.redrawn))]
     elif coin < 0.5 and (other := _aligned(sample, rng)) is not None:
         source = recoloured(other, sample.images, np.ones(other.shape[:3], bool))
@@ -134,7 +134,6 @@ def pasted(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
 
 def redrawn(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
     """As an autoencoder draws it: all of it, or the face."""
-    assert sample.redrawn is not None
     source = np.ascontiguousarray(sample.redrawn[rng.integers(len(sample.redrawn))])
     return _anew(sample, bent(source, rng) if rng.random() < 0.5 else source, rng)
 
@@ -215,7 +214,7 @@ def spoken(images: Images, shapes: Floats | None, margin: float, rng: np.random.
 def small(images: Images, rng: np.random.Generator) -> Images:
     """As if drawn at a few px, by any kernels, and enlarged."""
     scale = float(np.exp(rng.uniform(*np.log(SPAN)))) / 160
-    down, up = (int(kernel) for kernel in rng.choice(KERNELS, 2))
+    down, up = int(rng.choice(KERNELS)), int(rng.choice(KERNELS[1:]))
     out = rescaled(images, scale, down, up)
     return sharpened(out, float(rng.uniform(0.3, 1.2)), 1.5) if rng.random() < 0.25 else out
 
@@ -285,9 +284,10 @@ def _upsampled(images: Images, rng: np.random.Generator) -> Images:
     """
     side, steps = images.shape[1], int(rng.integers(1, 3))
     least = max(8, side // 2**steps)
-    kernel = np.asarray(cv2.getGaussianKernel(int(rng.choice([3, 4, 5])), rng.uniform(0.6, 1.2)), np.float32)
-    kernel = kernel * rng.uniform(0.85, 1.15, kernel.shape).astype(np.float32)
-    gaps, gain = rng.random() < 0.5, 1.0
+    gaps = rng.random() < 0.5
+    taps = int(rng.choice([4, 5] if gaps else [3, 4, 5]))
+    kernel = np.asarray(cv2.getGaussianKernel(taps, rng.uniform(0.8, 1.3)), np.float32)
+    kernel = kernel * rng.uniform(0.9, 1.1, kernel.shape).astype(np.float32)
     out = []
     for image in images:
         pixels = np.asarray(cv2.resize(image, (least, least), interpolation=cv2.INTER_AREA), np.float32)

@@ -9,11 +9,11 @@ Source: order and kinds as in Wang et al., "Real-ESRGAN", ICCV workshops 2021; H
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import cv2
 import numpy as np
 from pydantic import Field
 
 from deepfake import faces, video
+from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.faces import Floats
 from deepfake.video import Images
@@ -21,7 +21,7 @@ from deepfake.video import Images
 Step = Callable[[Images], Images]
 
 KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
-NATIVE = (0.5, 1.7)  # how large a face was filmed, to how large its crop is stored
+NATIVE = (0.6, 1.8)  # how large a face was filmed, to how large its crop is stored
 ROOM = 1.2  # what is filmed around the crop, to its side
 TILT = 6  # degrees, standard deviation: a face's on its frame, whose pixels and blocks lie straight
 NUDGE = (0.05, 0.03)  # scale and shift of the crop, as detectors vary
@@ -132,7 +132,7 @@ def _seen(matrix: Floats, size: int, images: Images) -> Images:
 def _blur(rng: np.random.Generator) -> Step:
     """Out of focus, or moved."""
     if rng.random() < 0.7:
-        sigma = float(rng.uniform(0.3, 1.6))
+        sigma = float(rng.uniform(0.3, 1.4))
         return lambda images: np.stack([np.asarray(cv2.GaussianBlur(i, (0, 0), sigma), np.uint8) for i in images])
     length, angle = int(rng.integers(3, 7)), rng.uniform(0, np.pi)
     kernel = np.zeros((7, 7), np.float32)
@@ -143,7 +143,7 @@ def _blur(rng: np.random.Generator) -> Step:
 
 
 def _noise(rng: np.random.Generator) -> Step:
-    sigma, grain = float(rng.uniform(1, 9)), int(rng.choice([1, 1, 2]))
+    sigma, grain = float(rng.uniform(1, 8)), int(rng.choice([1, 1, 2]))
     return partial(noisy, sigma=sigma, grain=grain, seed=int(rng.integers(2**32)))
 
 
@@ -161,8 +161,8 @@ def _sharpen(rng: np.random.Generator) -> Step:
 
 
 def _resize(rng: np.random.Generator) -> Step:
-    down, up = (int(kernel) for kernel in rng.choice(KERNELS, 2))
-    return partial(rescaled, scale=float(rng.uniform(0.35, 1.0)), down=down, up=up)
+    down, up = int(rng.choice(KERNELS)), int(rng.choice(KERNELS[1:]))
+    return partial(rescaled, scale=float(rng.uniform(0.45, 1.0)), down=down, up=up)
 
 
 def _jpeg(rng: np.random.Generator) -> Step:

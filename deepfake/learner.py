@@ -97,7 +97,7 @@ class Learner(lightning.LightningModule):
         self.state: dict[str, Any] | None = None  # of a training that is gone on with
 
     def train_dataloader(self) -> Any:
-        drawn = Sequences(self.train_tracks, self.frames, self.p.sampling, self.p.flip)
+        drawn = Sequences(self.train_tracks, self.frames, self.p.sampling, self.p.flip, self.network.side)
         batches = Batches(
             self.train_tracks.table,
             batch_size=self.p.batch_size,
@@ -234,7 +234,7 @@ def refresh_norms(network: Network, batches: Iterable[tuple[Tensor, Tensor, Tens
 def clip_logits(network: Network, tracks: Tracks, index: int, frames: int, sampling: str) -> list[float]:
     """The logits of all sequences of a clip."""
     faces = tracks[index]
-    return logits_of(network, faces, sequences(len(faces), frames, sampling), frames, faces.shape[1])
+    return logits_of(network, faces, sequences(len(faces), frames, sampling), frames, network.side)
 
 
 def video_scores(table: pd.DataFrame, logits: Sequence[Sequence[float]]) -> tuple[Floats, Floats]:

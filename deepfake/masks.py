@@ -6,9 +6,9 @@ with self-blended images", CVPR 2022, and its code for the numbers.
 
 from typing import Any
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats
 from deepfake.video import Images
 
@@ -61,7 +61,8 @@ def drawn(
             cv2.fillConvexPoly(flat, np.rint(hull * 16).astype(np.int32), 255, shift=4)
         flat = flat if hard else np.asarray(cv2.remap(flat, *bent, cv2.INTER_LINEAR), np.uint8)
         flat[:EDGE], flat[-EDGE:], flat[:, :EDGE], flat[:, -EDGE:] = 0, 0, 0, 0
-        out[i] = _sized(flat.astype(np.float32) / 255 if hard else _soft(flat, first, second, sigma), side)
+        mask: Masks = flat.astype(np.float32) / np.float32(255) if hard else _soft(flat, first, second, sigma)
+        out[i] = _sized(mask, side)
     return out * np.float32(rng.choice(STRENGTHS if region not in LOWER else STRENGTHS[2:]))
 
 

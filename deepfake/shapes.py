@@ -1,8 +1,8 @@
 """shapes: the 68 landmarks of faces in their stored crops."""
 
-import cv2
 import numpy as np
 
+from deepfake.base.opencv import cv2
 from deepfake.faces import Floats, dlib_landmarks
 from deepfake.video import Images
 

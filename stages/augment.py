@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from deepfake import augment, plots
 from deepfake.base import items, params, tables
-from deepfake.blend import blended
+from deepfake.blend import Sample, forged
+from deepfake.detect import DetectParams
+from deepfake.video import Images
 from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
@@ -23,8 +27,18 @@ def run(
     table = augment.clips(read(splits), tables.read(kept), p)
     todo = augment.todo(table, faces)
     made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
+    margin = params.load("detect", DetectParams).margin
+    if p.self_blend and p.forging.landmarks:
+        wanted = augment.posed(table, faces.parent)
+        found = items.make(wanted, augment.pose, augment.Margin(margin=margin), label="landmarks")
+        known = {item.name: one.result for item, one in zip(wanted, found, strict=True)}
+        table["shapes"] = [known.get(file, []) for file in table["file"]]
     tables.write(clips, table)
     tables.write_metrics(report, augment.summary(table))
+
+    def blended(images: Images, rng: np.random.Generator) -> Images:
+        return forged(Sample(images, margin=margin), rng, p.forging)[1]
+
     plots.save(sheet, plots.copies_sheet(table, faces.parent, blended if p.self_blend else None))
     done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(made)} made anew", clips)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import bundle
+from deepfake import bundle, redraw
 from deepfake import clips as sequences
 from deepfake.augment import AugmentParams
 from deepfake.base import params, tables
@@ -22,12 +22,13 @@ def run(
     clips: In = Path("data/clips.parquet"),
     altered: In = Path("data/clips"),
     faces: In = Path("data/faces"),
+    redrawn: In = Path("data/redrawn"),
     networks: Out = Path("models/networks"),
     curves: Plot = Path("dvclive"),
 ) -> None:
     """Train a network, or several; the best epoch is chosen on validation, test is not touched."""
     p = params.load("train", TrainParams)
-    self_blend = params.load("augment", AugmentParams).self_blend
+    augment = params.load("augment", AugmentParams)
     freeze(Network(p).encoder, p.trainable)  # a wrong name, size or file is said before any work
     p = p.model_copy(update={"side": side_of(p)})
     table = tables.read(clips)
@@ -41,10 +42,15 @@ def run(
     files = [
         (altered if number else faces).parent / file for number, file in zip(table["copy"], table["file"], strict=True)
     ]
-    tracks = Tracks(table, sequences.arrays(files, table["positions"], p.side))
+    side = None if augment.self_blend else p.side  # blends are made at the size of the crops, and then scaled
+    tracks = Tracks(
+        *(table, sequences.arrays(files, table["positions"], side), augment.forging),
+        redrawn=drawn(redrawn, table),
+        margin=params.load("detect", DetectParams).margin,
+    )
     train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
     start = time.perf_counter()
-    learnt = fit(train, val, p, curves, self_blend)
+    learnt = fit(train, val, p, curves, augment.self_blend)
     if not is_first():
         return
     trained = [bundle.Trained(one.network.state_dict(), p.model_dump(mode="json"), one.epoch) for one in learnt]
@@ -53,6 +59,15 @@ def run(
     epochs = " and ".join(f"epoch {one.epoch}" for one in learnt)
     number = f"{len(learnt)} network{'s' * (len(learnt) > 1)}"
     done("train", f"{number}, of {epochs}, in {time.perf_counter() - start:.0f} s", networks)
+
+
+def drawn(folder: Path, table: pd.DataFrame) -> tuple[Path, ...]:
+    """The arrays of the redrawn reals, and in the table where each clip begins in them: a column `redrawn`."""
+    files, own = sorted(folder.glob("*.mkv")), redraw.reals(table)
+    lengths = own["positions"].str.len()
+    starts = dict(zip(own["file"], lengths.cumsum() - lengths, strict=True))
+    table["redrawn"] = [starts.get(file, -1) for file in table["file"]]
+    return tuple(sequences.arrays(files, [range(int(lengths.sum()))] * len(files)))
 
 
 if __name__ == "__main__":

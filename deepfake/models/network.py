@@ -58,8 +58,9 @@ class Network(nn.Module):
     def __init__(self, a: Architecture) -> None:
         super().__init__()
         self.thumbnails, self.motion, self.positions = a.thumbnails, a.motion, a.sequence == "positions"
-        if (side := side_of(a)) % a.thumbnails:
-            raise UserError(f"params.yaml: train.side: thumbnails: a multiple of {a.thumbnails} (got {side})")
+        self.side = side_of(a)
+        if self.side % a.thumbnails:
+            raise UserError(f"params.yaml: train.side: thumbnails: a multiple of {a.thumbnails} (got {self.side})")
         self.encoder = plugins.load("models.encoders", a.encoder).build(a)
         if not self.encoder.whole:
             self.encoder.to(memory_format=torch.channels_last)

@@ -75,6 +75,16 @@ def fill(module: nn.Module, state: State, source: str, adapt: Adapt | None = Non
     module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
 
 
+def in_order(state: State, module: nn.Module) -> State:
+    """Weights under other names, given the module's own where all of them fit one after the other."""
+    own = module.state_dict()
+    pairs = list(zip(own, state.items(), strict=False))
+    if set(own) & set(state) or len(pairs) < len(own):
+        return state
+    fits = all(own[name].shape == value.shape for name, (_, value) in pairs)
+    return {name: value for name, (_, value) in pairs} if fits else state
+
+
 @contextmanager
 def download(name: str) -> Iterator[None]:
     """What is downloaded within ends in one UserError where it cannot be had. Caches are used without a network."""

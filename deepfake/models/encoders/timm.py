@@ -46,7 +46,8 @@ def build(a: Architecture) -> Timm:
         )
     if isinstance(a.pretrained, str):
         # how timm itself reads its older files, and a ViT's positions at another size
-        weights.load(net, a.pretrained, getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None))
+        own = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+        weights.load(net, a.pretrained, own or weights.in_order)
     positions = a.sequence == "positions"
     features = width(net, torch.zeros(1, 3, px, px), str(a.backbone), positions=positions)
     return Timm(net, features, config, positions=positions)
