@@ -34,7 +34,7 @@ class Draw(NamedTuple):
 class Tracks:
     """Clips in memory maps, with what is said of them."""
 
-    # video_id, track, label, group, source, split, copy of each clip; shapes: landmarks of its frames, flat, where known;
+    # video_id, track, label, group, source, split, copy of each clip; shapes: landmarks of its frames, flat, if known;
     # redrawn: where it begins in the files of that name, -1 for nowhere; blend: a seed, where it is of a pair
     table: pd.DataFrame
     files: list[Path]  # (T, side, side, 3) uint8 RGB, .npy
