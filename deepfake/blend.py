@@ -274,7 +274,8 @@ def _denoised(images: Images, rng: np.random.Generator) -> Images:
     if rng.random() < 0.7:
         reach, levels = int(rng.integers(5, 10)), float(rng.uniform(12, 40))
         return np.stack([np.asarray(cv2.bilateralFilter(i, reach, levels, reach / 2), np.uint8) for i in images])
-    return np.stack([np.asarray(cv2.medianBlur(i, int(rng.choice([3, 5]))), np.uint8) for i in images])
+    side = int(rng.choice([3, 5]))
+    return np.stack([np.asarray(cv2.medianBlur(image, side), np.uint8) for image in images])
 
 
 def _upsampled(images: Images, rng: np.random.Generator) -> Images:
