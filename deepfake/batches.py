@@ -1,5 +1,6 @@
 """batches: which sequences of which clips are learnt from together."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepfake.base.errors import UserError
 from deepfake.blend import Forging, Sample, pair
@@ -19,6 +20,8 @@ from deepfake.faces import Floats
 from deepfake.video import Images
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
+Batch = tuple[Tensor, Tensor, Tensor]  # faces (B, T, S, S, 3) uint8, mask (B, T), labels (B,)
+ECHOED = 64  # batches that are kept to be mixed
 MATES = 20  # people of like shape, of whom one is drawn
 
 
@@ -58,8 +61,12 @@ class Tracks:
     def _alone(self, index: int) -> Sample:
         faces: Images = np.load(self.files[index], mmap_mode="r")
         start = int(self.table["redrawn"][index]) if self.redrawn else -1
-        drawn = [np.load(file, mmap_mode="r")[start : start + len(faces)] for file in self.redrawn if start >= 0]
+        drawn = [every[start : start + len(faces)] for every in self._generators if start >= 0]
         return Sample(faces, self.shapes[index], tuple(drawn), self.margin)
+
+    @cached_property
+    def _generators(self) -> list[Images]:
+        return [np.load(file, mmap_mode="r") for file in self.redrawn]
 
     @cached_property
     def shapes(self) -> "list[Floats | None]":
@@ -205,3 +212,36 @@ class Batches(Sampler[list[Draw]]):
             mates |= {i: members[tie[i]] for i in mates if len(members[tie[i]])}
         order = self._shuffled(rng, many)
         return np.stack([order, [rng.choice(mates[i]) for i in order.tolist()]], 1)
+
+
+class Echo(DataLoader[Batch]):
+    """A loader that gives each batch, and mixtures of the batches before: blends cost more to make than to learn from.
+
+    `unit` rows stay together: pairs. A mixture is mirrored as often as not. Which go into one is drawn by the seed and
+    epoch of the batches, whatever workers there are.
+    Source: Choi et al., "Faster neural network training with data echoing", arXiv 1907.05550, 2019.
+    """
+
+    def __init__(self, dataset: Sequences, batches: Batches, echo: int, unit: int, **options: Any) -> None:
+        super().__init__(dataset, batch_sampler=batches, collate_fn=dataset.collate, **options)  # type: ignore[arg-type]
+        self.batches, self.echo, self.unit = batches, echo, unit
+
+    def __len__(self) -> int:
+        return len(self.batches) * self.echo
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        rng = np.random.default_rng([self.batches.seed, self.batches.epoch, self.batches.rank])
+        kept: deque[Batch] = deque(maxlen=ECHOED)
+        for batch in super().__iter__():
+            kept.append(batch)
+            yield batch
+            for _ in range(self.echo - 1):
+                yield mixed(kept, self.unit, rng)
+
+
+def mixed(batches: Sequence[Batch], unit: int, rng: np.random.Generator) -> Batch:
+    """A batch of units of some batches, each drawn at random."""
+    places = [(int(rng.integers(len(batches))), int(i)) for i in rng.permutation(len(batches[-1][2]) // unit)]
+    parts = [[part[i * unit : (i + 1) * unit] for part in batches[k]] for k, i in places]
+    faces, mask, labels = (torch.cat(some) for some in zip(*parts, strict=True))
+    return faces.flip(3) if rng.random() < 0.5 else faces, mask, labels

@@ -29,7 +29,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
-from deepfake.batches import Batches, Sequences, Tracks
+from deepfake.batches import Batches, Echo, Sequences, Tracks
 from deepfake.clips import sequences
 from deepfake.devices import loading
 from deepfake.inference import logits_of
@@ -47,6 +47,7 @@ class Learning(Params):
     sampling: Literal["spread", "contiguous"]  # the frames of a sequence: over the whole track, or one after the other
     epochs: int = Field(gt=0)
     draws: int = Field(gt=0)  # sequences drawn from each clip in an epoch
+    echo: int = Field(default=1, gt=0)  # times that what was drawn is learnt from
     batch_size: int = Field(gt=1)  # over all devices
     accumulate: int = Field(gt=0)  # batches to a step
     balance: Literal["pairs", "weights", "none"]
@@ -109,7 +110,7 @@ class Learner(lightning.LightningModule):
             ranks=self.trainer.world_size,
         )
         batches.set_epoch(self.current_epoch)
-        return DataLoader(drawn, batch_sampler=batches, collate_fn=drawn.collate, **loading())
+        return Echo(drawn, batches, self.p.echo, 2 if batches.pairs else 1, **loading())
 
     def val_dataloader(self) -> Any:
         mine = range(self.trainer.global_rank, len(self.val_tracks.files), self.trainer.world_size)
