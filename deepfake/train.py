@@ -1,7 +1,7 @@
 """train: a network from clips, by Lightning; validation chooses the epoch, and what is validated is what is kept."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,4 +161,4 @@ def shuffled(tracks: Tracks, seed: int) -> Tracks:
     """The same clips with the videos' labels dealt out at random."""
     labels = tracks.table.groupby("video_id")["label"].first()
     dealt = pd.Series(np.random.default_rng(seed).permutation(labels.to_numpy()), index=labels.index)
-    return Tracks(tracks.table.assign(label=tracks.table["video_id"].map(dealt)), tracks.files)
+    return replace(tracks, table=tracks.table.assign(label=tracks.table["video_id"].map(dealt)))
