@@ -117,7 +117,7 @@ def mouth(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
     """A lower face that was moved, drawn anew, or another's, and small as often as not."""
     source, coin = sample.images, rng.random()
     if coin < 0.3 and sample.redrawn:
-        source = sample.redrawn[rng.integers(len(sample.redrawn))]
+        source = _redrawn(sample, rng)
     elif coin < 0.5 and (other := _aligned(sample, rng)) is not None:
         source = recoloured(other, sample.images, np.ones(other.shape[:3], bool))
     if rng.random() < 0.6:
@@ -134,7 +134,11 @@ def pasted(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
 
 def redrawn(sample: Sample, rng: np.random.Generator) -> tuple[Images, Images]:
     """As an autoencoder draws it: all of it, or the face."""
-    source = np.ascontiguousarray(sample.redrawn[rng.integers(len(sample.redrawn))])
+    source = _redrawn(sample, rng)
+    if rng.random() < 0.5:  # some of what was there is left, as generators that see the frame leave it
+        part = rng.uniform(0.5, 1)
+        both = zip(source, sample.images, strict=True)
+        source = np.stack([np.asarray(cv2.addWeighted(s, part, i, 1 - part, 0), np.uint8) for s, i in both])
     return _anew(sample, bent(source, rng) if rng.random() < 0.5 else source, rng)
 
 
@@ -231,6 +235,12 @@ def recoloured(images: Images, like: Images, where: np.ndarray[Any, np.dtype[np.
     levels = (np.arange(256)[:, None] - mean) * gain + like[where].mean(0)
     table = np.rint(levels).clip(0, 255).astype(np.uint8)[None]
     return np.stack([np.asarray(cv2.LUT(image, table), np.uint8) for image in images])
+
+
+def _redrawn(sample: Sample, rng: np.random.Generator) -> Images:
+    """By one of the generators; its colours are off, which would tell it at a glance."""
+    source = np.ascontiguousarray(sample.redrawn[rng.integers(len(sample.redrawn))])
+    return recoloured(source, sample.images, np.ones(source.shape[:3], bool))
 
 
 def _anew(sample: Sample, source: Images, rng: np.random.Generator) -> tuple[Images, Images]:

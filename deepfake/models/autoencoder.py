@@ -39,7 +39,7 @@ class Autoencoder(nn.Module):
 def trained(faces: Tensor, way: str, *, width: int, steps: int, batch: int, adversary: bool, seed: int) -> Autoencoder:
     """An autoencoder of (N, 3, S, S) uint8 pictures, on their device."""
     torch.manual_seed(seed)
-    net = Autoencoder(way, width=width, depth=3, code=12 if adversary else 16).to(faces.device)
+    net = Autoencoder(way, width=width, depth=2 if adversary else 3, code=12 if adversary else 24).to(faces.device)
     judge = nn.Sequential(
         *(_step(3, width), _step(width, 2 * width), _step(2 * width, 4 * width), nn.Conv2d(4 * width, 1, 3, 1, 1))
     ).to(faces.device)
