@@ -24,9 +24,10 @@ from joblib import Parallel, delayed
 from deepfake import inference, video
 from deepfake.base.opencv import cv2
 from deepfake.base.parallel import jobs
+from deepfake.intervals import auc
 from deepfake.predict import prepared
 from deepfake.scores import THRESHOLD, TrackScore
-from deepfake.statistics import auc, auc_interval
+from deepfake.statistics import Sample
 
 COPIES = {  # how large, and H.264's crf, of what a messenger sends on
     "light": (1.0, 26),
@@ -117,12 +118,12 @@ def counts(videos: pd.DataFrame) -> str:
 def ranked(reals: pd.DataFrame, fakes: pd.DataFrame) -> str:
     """AUC, its interval, and how often a fake scores above its own original."""
     both = pd.concat([reals, fakes]).dropna(subset="score")
-    label, score, group = both["label"].to_numpy(), both["score"].to_numpy(), both["group"].to_numpy(str)
-    ends = auc_interval(label, score, group, seed=0, resamples=RESAMPLES)
+    found = auc(Sample.rows(both["label"], both["score"], both["group"]), RESAMPLES, seed=0)
+    ends = "" if found["auc_low"] is None else f"{found['auc_low']:.3f} to {found['auc_high']:.3f}"
     own = reals.set_index("source")["score"].reindex(fakes["source"]).to_numpy()
     known = np.isfinite(own) & fakes["score"].notna().to_numpy()
     above = (fakes["score"].to_numpy() > own)[known].mean()
-    return f"{auc(label, score):.3f} | {'' if ends is None else f'{ends[0]:.3f} to {ends[1]:.3f}'} | {above:.2f}"
+    return f"{found['auc']:.3f} | {ends} | {above:.2f}"
 
 
 def called(videos: pd.DataFrame) -> str:
