@@ -21,6 +21,7 @@ from deepfake.statistics import Sample
 
 TOGETHER: tuple[Together, ...] = ("evidence", "mean", "max")  # the first one where they do not differ
 CALIBRATORS = ("temperature", "platt")
+COVERAGES = (1.0, 0.75, 0.5, 0.25)  # shares of the videos that are spoken of
 FOLDS = 5
 STEEPEST = 5.0  # the log of the largest slope, and of the smallest: validation that is told apart knows no bound
 
@@ -30,6 +31,9 @@ class CalibrateParams(Params):
 
     tracks: Literal["auto", "evidence", "mean", "max"]  # how the tracks of a video are put together
     calibrator: Literal["auto", "temperature", "platt", "none"]  # auto: by loss on validation, over people
+    abstain: float = Field(
+        ge=0, lt=1
+    )  # share of validation's videos of which nothing is said: the nearest to even odds
     min_groups: int = Field(ge=2)  # of people of each class in validation; fewer are warned of
     resamples: int = Field(ge=100)  # of the people, for the interval of the AUC
     seed: int = Field(ge=0)
@@ -64,13 +68,30 @@ def fit(validation: pd.DataFrame, p: CalibrateParams) -> tuple[Scoring, dict[str
     tried = {(kind, way): loss_elsewhere(logits, way, kind) for kind in kinds for way in ways}
     kind, way = min(tried, key=lambda both: round(tried[both], 6))
     scoring = fitted(logits, np.ones(len(logits.label), bool), way, kind)
-    scores = expit(logits.log_odds(scoring))
+    odds = logits.log_odds(scoring)
+    if p.abstain:
+        scoring = scoring.model_copy(update={"doubt": round(float(np.quantile(np.abs(odds), p.abstain)), 6)})
+    scores = expit(odds)
     groups = min(len(set(logits.group[logits.label == value])) for value in (0, 1))
     found: dict[str, Any] = {"videos": len(scores), "groups": groups}
     found |= auc(Sample.rows(logits.label, scores, logits.group), p.resamples, p.seed)
     found |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
+    found |= {"selective_accuracy": selective(logits.label, odds)}
     found |= {"calibrator": kind, "tracks": way, "untrained": untrained(found)}
     return scoring, found
+
+
+def selective(label: Any, odds: Floats) -> dict[str, float]:
+    """Balanced accuracy on the videos that are furthest from even odds, by the share of them that is spoken of.
+
+    Source: El-Yaniv and Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
+    """
+    found = {}
+    for coverage in COVERAGES:
+        said = np.abs(odds) >= np.quantile(np.abs(odds), 1 - coverage)
+        right = [float(((odds >= 0) == label)[said & (label == value)].mean()) for value in set(label[said])]
+        found[str(coverage)] = float(np.mean(right))
+    return found
 
 
 def untrained(found: dict[str, Any]) -> str:

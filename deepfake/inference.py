@@ -1,6 +1,7 @@
 """inference: trained networks over the faces of a track, and the detector that they, their scoring and params make."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from deepfake import bundle, clips
 from deepfake.base.errors import UserError
 from deepfake.clips import padded, resized
 from deepfake.models.network import Architecture, Network, to_clips
-from deepfake.scores import Scoring, TrackScore, verdict
+from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
 
+BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px: what memory it takes is bounded
 Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
 
@@ -68,8 +70,12 @@ class Detector:
         return self.scoring.score(tracks)
 
     def verdict(self, score: float) -> str:
-        """ "fake" where that is the likelier, else "real"."""
-        return verdict(score)
+        """ "fake" where that is the likelier, else "real"; "inconclusive" where the odds are near even."""
+        return verdict(score, self.scoring.doubt)
+
+    def wording(self, verdict: str) -> str:
+        """A verdict in words that are no surer than the detector."""
+        return wording(verdict, float(self.validation["auc"]))
 
 
 def device() -> torch.device:
@@ -97,8 +103,16 @@ def batches(sequences: Sequence[list[int]], size: int) -> Iterator[Sequence[list
     return (sequences[start : start + size] for start in range(0, len(sequences), size))
 
 
-def load(folder: Path) -> Detector:
-    """The detector of a folder, on the device to use. Raises UserError where there is none, or a broken one."""
+def load(folder: Path, or_builtin: bool = False) -> Detector:
+    """The detector of a folder, or of the name "builtin" what is shipped, on the device to use.
+
+    `or_builtin`: what is shipped stands in where there is no such folder, which is said. Raises UserError where there
+    is no detector, or a broken one.
+    """
+    if folder == Path(BUILTIN.name) or (or_builtin and not folder.exists()):
+        if or_builtin:
+            print(f"no {folder}: the detector that is shipped is used; see {BUILTIN / 'README.md'}", file=sys.stderr)
+        folder = BUILTIN
     card = bundle.read(folder)
     members = []
     for member in bundle.read_networks(folder).members:

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from deepfake.base.params import Params
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Together = Literal["evidence", "mean", "max"]
 
+SURE = 0.9  # AUC on validation from which a detector's word is more than a suspicion
 THRESHOLD = 0.5  # on the calibrated P(fake): where real and fake are equally likely
 
 
@@ -35,6 +36,7 @@ class Scoring(Params):
     tracks: Together  # how the tracks of a video are put together: see `together`
     slope: float = Field(default=1.0, gt=0)  # of the calibrator: slope * logit + intercept is the log of the odds
     intercept: float = 0.0
+    doubt: float = Field(default=0.0, ge=0)  # nearer to even odds than this, in natural logarithms, nothing is said
 
     def log_odds(self, tracks: Sequence[TrackScore]) -> float:
         """The log of the likelihood ratio of fake against real, natural logarithm."""
@@ -65,6 +67,15 @@ def together(logits: Floats, weights: Floats, videos: "np.ndarray[Any, np.dtype[
     return np.asarray(loudest + np.log(np.bincount(videos, share * np.exp(logits - loudest[videos]))))
 
 
-def verdict(score: float) -> str:
-    """ "fake" from the threshold on, else "real"."""
+def verdict(score: float, doubt: float = 0.0) -> str:
+    """ "fake" from the threshold on, else "real"; "inconclusive" within `doubt`, in log odds, of the threshold."""
+    if doubt and abs(logit(score)) < doubt:
+        return "inconclusive"
     return "fake" if score >= THRESHOLD else "real"
+
+
+def wording(verdict: str, auc: float) -> str:
+    """A verdict in the words of a detector that ranks so well on validation: the weaker, the more careful."""
+    sure = auc >= SURE
+    words = {"fake": "manipulated" if sure else "suspicious", "real": "authentic" if sure else "nothing suspicious"}
+    return words.get(verdict, verdict)

@@ -29,7 +29,9 @@ app.add_typer(dataset.app, name="dataset")
 @app.command()
 def predict(
     videos: Annotated[list[Path], typer.Argument(help="video files, or folders of them", metavar="VIDEO...")],
-    detector: Annotated[Path, typer.Option(help="the trained detector: a bundle's folder")] = Path("models/detector"),
+    detector: Annotated[
+        Path | None, typer.Option(help="a trained detector's folder, or builtin [default: models/detector, or builtin]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
 ) -> None:
     """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
@@ -42,7 +44,7 @@ def predict(
     from deepfake.files import printable
     from deepfake.predict import predict as score
 
-    loaded = inference.load(detector)
+    loaded = inference.load(detector or Path("models/detector"), or_builtin=detector is None)
     complete = True
     for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
         said, shown = score(file, loaded), printable(str(file))
@@ -53,7 +55,10 @@ def predict(
             tqdm.write(f"{shown}: no score: {said.status}: {said.reason}")
         else:
             note = f"  ({said.status}: {said.reason})" if said.reason else ""
-            tqdm.write(f"{shown}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}{note}")
+            words = loaded.wording(str(said.verdict))
+            tqdm.write(
+                f"{shown}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}: {words}{note}"
+            )
             for track in said.tracks:
                 when = f"{track.start:.2f} to {track.end:.2f} s"
                 tqdm.write(f"  face {track.track}: P(fake) {track.score:.3f} from {track.faces} frames, {when}")
@@ -161,6 +166,18 @@ def cache(
 
 app.command()(compare)
 app.command()(evaluate_scores)
+
+
+@app.command()
+def halve(
+    detector: Annotated[Path, typer.Argument(help="a trained detector's folder")],
+    out: Annotated[Path, typer.Option(help="new folder; it stands wherever a detector does")],
+) -> None:
+    """Write a detector with weights of half the size, as float16: what is shipped is made so."""
+    from deepfake import bundle
+
+    size = bundle.halve(out, detector)
+    print(f"halve: {size / 1e6:.1f} MB -> {out}")
 
 
 def listed(path: Path) -> list[Path]:
