@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deepfake.base.errors import UserError
-from deepfake.batches import Batches, Draw, Sequences, Tracks, with_blends
+from deepfake.batches import Batches, Draw, Echo, Sequences, Tracks, with_blends
 
 LABELS = [0, 1, 0, 1, 0, 1, 1, 1]  # three reals, five fakes
 GROUPS = ["a", "a", "b", "b", "c", "c", "c", "d"]  # d has no real of its own
@@ -247,3 +247,63 @@ def test_reals_with_their_blends_stand_for_a_validation_without_fakes(tmp_path):
         assert both[real].shape == both[fake].shape
         assert (both[real] != both[fake]).any()
     np.testing.assert_array_equal(both[2], both[2])
+
+
+# ---- what pseudo-fakes are made of
+
+
+def test_a_mate_is_a_real_of_another_person_and_of_like_shape(tmp_path):
+    base = np.random.default_rng(0).uniform(10, 50, (68, 2))
+    shapes = [(base + shift).ravel().tolist() for shift in (0.0, 5.0, 0.5, 0.1, 9.0)]
+    clips = table([0, 0, 0, 0, 1], ["a", "b", "c", "a", "d"]).assign(shapes=shapes)
+    mates = Tracks(clips, [tmp_path / "none.npy"] * 5).mates
+    assert [list(some) for some in mates] == [[2, 1], [2, 3, 0], [3, 0, 1], [2, 1], []]
+
+
+def test_without_landmarks_there_is_no_mate(tracks):
+    assert all(not len(some) for some in tracks.mates)
+    assert tracks.sample(0, np.random.default_rng(0)).mate is None
+
+
+def test_a_sample_has_its_faces_as_each_generator_draws_them(tmp_path):
+    files = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    for number, file in enumerate(files):
+        np.save(file, np.full((2, 4, 4, 3), number, np.uint8))
+    redrawn = tmp_path / "drawn.npy"
+    np.save(redrawn, np.arange(4, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2).repeat(3, 3) + 100)
+    clips = table([0, 0], ["a", "b"]).assign(redrawn=[-1, 2])
+    tracks = Tracks(clips, files, redrawn=(redrawn,))
+    rng = np.random.default_rng(0)
+    assert tracks.sample(0, rng).redrawn == ()
+    assert tracks.sample(1, rng).redrawn[0][:, 0, 0, 0].tolist() == [102, 103]
+
+
+# ---- echo
+
+
+def echoing(tracks: Tracks, echo: int, workers: int = 0) -> Echo:
+    sequences = Sequences(tracks, 1, "spread")
+    drawn = Batches(tracks.table, batch_size=4, draws=4, pairs=True, seed=0)
+    return Echo(sequences, drawn, echo, 2, num_workers=workers)
+
+
+def test_each_batch_comes_once_and_its_mixtures_as_often_as_it_is_echoed(tracks):
+    plain, loud = list(echoing(tracks, 1)), list(echoing(tracks, 3))
+    assert len(loud) == len(echoing(tracks, 3)) == 3 * len(plain)
+    for own, same in zip(plain, loud[::3], strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(own, same, strict=True))
+
+
+def test_pairs_stay_whole_in_a_mixture_and_nothing_is_made_up(tracks):
+    seen: set[tuple[int, ...]] = set()
+    for number, (faces, _, labels) in enumerate(echoing(tracks, 4)):
+        pairs = {tuple(two.flatten().tolist()) for two in faces[:, 0, 0, 0, 0].reshape(-1, 2)}
+        assert labels.reshape(-1, 2).sum(1).tolist() == [1.0, 1.0]
+        if number % 4 == 0:
+            seen |= pairs
+        assert pairs <= seen
+
+
+def test_workers_change_nothing_of_an_echo(tracks):
+    for own, same in zip(echoing(tracks, 3), echoing(tracks, 3, workers=2), strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(own, same, strict=True))

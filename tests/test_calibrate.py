@@ -9,7 +9,7 @@ import yaml
 from scipy.special import expit, logit
 
 from deepfake.calibrate import CalibrateParams, Logits, few, fit, fitted
-from deepfake.scores import Scoring, TrackScore
+from deepfake.scores import Scoring, TrackScore, verdict
 
 P = CalibrateParams(**yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["calibrate"])
 
@@ -117,3 +117,15 @@ def test_the_calibrator_is_that_of_a_logistic_regression():
     assert scoring.slope == pytest.approx(reference.coef_[0, 0], rel=0.02)
     assert scoring.intercept == pytest.approx(reference.intercept_[0], abs=0.02)
     assert logit(expit(logits.log_odds(scoring))) == pytest.approx(logits.log_odds(scoring))
+
+
+def test_nothing_is_said_of_the_share_of_videos_nearest_to_even_odds():
+    table = sample(2000, 1.0, 0.0)
+    scoring, found = fit(table, P.model_copy(update={"abstain": 0.25}))
+    scores = [scoring.score([TrackScore((one,), 1)]) for one in table["logit"]]
+    said = pd.Series([verdict(score, scoring.doubt) for score in scores])
+    assert said.eq("inconclusive").mean() == pytest.approx(0.25, abs=0.01)
+    right = (said == "fake") == table["label"].eq(1)
+    assert right[said != "inconclusive"].mean() > right.mean() + 0.02
+    assert list(found["selective_accuracy"]) == ["1.0", "0.75", "0.5", "0.25"]
+    assert list(found["selective_accuracy"].values()) == sorted(found["selective_accuracy"].values())

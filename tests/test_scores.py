@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepfake.scores import Scoring, TrackScore, together, verdict
+from deepfake.scores import Scoring, TrackScore, together, verdict, wording
 
 NINE = float(np.log(9))  # the logit of P = .9
 
@@ -63,3 +63,16 @@ def test_many_videos_at_once_are_scored_as_one_by_one(how):
 @pytest.mark.parametrize(("score", "said"), [(0.0, "real"), (0.499999, "real"), (0.5, "fake"), (1.0, "fake")])
 def test_a_score_at_the_threshold_is_a_fake(score, said):
     assert verdict(score) == said
+
+
+@pytest.mark.parametrize(
+    ("auc", "fake", "real"), [(0.75, "suspicious", "nothing suspicious"), (0.95, "manipulated", "authentic")]
+)
+def test_the_words_are_no_surer_than_the_detector(auc, fake, real):
+    assert wording("fake", auc) == fake
+    assert wording("real", auc) == real
+    assert wording("inconclusive", auc) == "inconclusive"
+
+
+def test_near_even_odds_nothing_is_said():
+    assert [verdict(score, 1.0) for score in (0.2, 0.3, 0.5, 0.7, 0.8)] == ["real", *["inconclusive"] * 3, "fake"]

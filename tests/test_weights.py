@@ -222,3 +222,20 @@ def test_the_real_files_are_read_or_refused():
     assert net.encoder.blocks[0].bias.any()  # zeros before
     with pytest.raises(UserError, match="cannot be read: truncated, or no file of weights"):
         weights.read(SHARED / "BAD_resnet50-19c8e357_truncated.pth")
+
+
+def test_weights_under_other_names_fit_where_their_order_does(tmp_path):
+    """As PyTorch-Image-Models' older EfficientNets come: the same tensors, one after the other, by other names."""
+    source = network(encoder="timm", backbone="tf_efficientnet_lite0").encoder
+    state = {f"_old.{i}": value + i for i, value in enumerate(source.net.state_dict().values())}
+    torch.save(state | {"_fc.weight": torch.zeros(10, 1280)}, tmp_path / "old.pth")
+    loaded = network(encoder="timm", backbone="tf_efficientnet_lite0", pretrained=str(tmp_path / "old.pth")).encoder
+    learnt = {name for name, _ in loaded.net.named_parameters()}  # the statistics have seen a batch since
+    for i, (name, value) in enumerate(loaded.net.state_dict().items()):
+        assert name not in learnt or torch.equal(value, state[f"_old.{i}"])
+
+
+def test_weights_under_other_names_and_of_other_shapes_are_refused(tmp_path):
+    torch.save({f"_old.{i}": torch.zeros(3, 3) for i in range(400)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match="missing"):
+        network(encoder="timm", backbone="tf_efficientnet_lite0", pretrained=str(tmp_path / "other.pth"))

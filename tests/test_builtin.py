@@ -1,0 +1,64 @@
+"""builtin: what ships is a detector, small enough, made by the stages of the house, and used where none was trained."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from deepfake import bundle, inference
+from deepfake.augment import AugmentParams
+from deepfake.calibrate import CalibrateParams
+from deepfake.detect import DetectParams
+from deepfake.extract import ExtractParams
+from deepfake.filter import FilterParams
+from deepfake.redraw import RedrawParams
+from deepfake.split import SplitParams
+from deepfake.train import TrainParams
+
+ROOT = Path(__file__).parents[1]
+HERE = ROOT / "data" / "builtin"
+PARAMS = yaml.safe_load((HERE / "params.yaml").read_text())
+
+
+def test_its_params_are_params():
+    for section, model in {
+        **{"extract": ExtractParams, "detect": DetectParams, "filter": FilterParams, "split": SplitParams},
+        **{"augment": AugmentParams, "redraw": RedrawParams, "train": TrainParams, "calibrate": CalibrateParams},
+    }.items():
+        model.model_validate(PARAMS[section])
+
+
+def test_its_stages_are_those_of_the_house():
+    own, house = (yaml.safe_load(file.read_text())["stages"] for file in (HERE / "dvc.yaml", ROOT / "dvc.yaml"))
+    made = {name: stage for name, stage in own.items() if name != "ship"}
+    assert made == {name: house[name] for name in made}
+    assert set(made) == {"code", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"}
+    [shipped] = own["ship"]["outs"]
+    assert (HERE / next(iter(shipped))).resolve() == inference.BUILTIN
+
+
+def test_it_is_small_whole_and_learnt_from_no_research_data():
+    files = list(inference.BUILTIN.iterdir())
+    assert sum(file.stat().st_size for file in files) < 10e6
+    assert bundle.read(inference.BUILTIN).validation["untrained"] == ""
+    assert not any(re.search("utk|research", file.read_text()) for file in files if file.suffix in (".json", ".csv"))
+
+
+def test_it_was_trained_by_the_params_of_its_pipeline():
+    [member] = bundle.read_networks(inference.BUILTIN).members
+    free = {"epochs", "draws", "precision"}  # of the machine: see docs/builtin.md
+    assert {k: v for k, v in member.settings.items() if k not in free} == {
+        k: v for k, v in TrainParams.model_validate(PARAMS["train"]).model_dump(mode="json").items() if k not in free
+    }
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_it_stands_in_where_no_detector_was_trained(tmp_path, capsys, heads):
+    detector = inference.load(tmp_path / "models" / "detector", or_builtin=True)
+    assert "is shipped" in capsys.readouterr().err
+    faces = np.ascontiguousarray(heads[0][:2, 48:208, 48:208])
+    assert detector.track(faces).logits == inference.load(Path("builtin")).track(faces).logits
+    assert json.dumps(detector.track(faces).logits)
