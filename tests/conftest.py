@@ -85,7 +85,7 @@ def dvc() -> Callable[..., str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small project in git after its first `dvc repro`, and what that said in said.txt: to be copied, not changed."""
     folder = tmp_path_factory.mktemp("finished") / "project"
-    listed = ("deepfake", "stages", "data/demo/dvc.yaml", "data/weights/README.md")
+    listed = ("deepfake", "stages", "data/demo/dvc.yaml", "robustness/dvc.yaml", "data/weights/README.md")
     for name in (*listed, "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore", ".gitignore"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy = partial(shutil.copytree, ignore=shutil.ignore_patterns("__pycache__"))

@@ -14,6 +14,7 @@ import yaml
 from deepfake.videos import read
 
 STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate"]
+STAGES += ["controls", "report"]
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
 VIDEOS = 16
 
@@ -112,4 +113,4 @@ def test_a_stage_that_runs_again_makes_nothing_anew_and_is_the_last_where_its_ou
 
 def test_an_experiment_in_a_folder_of_its_own_reuses_what_is_there(dvc, project):
     said = dvc(project, "exp", "run", "--temp", "-S", "evaluate.seed=3")
-    assert ran(said) == ["code", "evaluate"]
+    assert ran(said) == ["code", "evaluate", "controls", "report"]

@@ -45,10 +45,10 @@ def edited(path: Path, old: str, new: str) -> None:
         ("base/errors.py", "\\n  hint: ", "\\n  mind: ", []),  # what is said when there is no result
         ("base/parallel.py", "batch_size=1", "batch_size=2", []),
         ("base/items.py", "FORM = 2", "FORM = 3", []),
-        ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64", sorted(["demo", "detect", *BUNDLED])),
-        ("filter.py", '"blurred"', '"unsharp"', sorted(["filter", *BUNDLED])),
-        ("split.py", "SPLITS = (", "PARTS = SPLITS = (", ["split"]),
-        ("models/heads/lstm.py", "build(", "built(", ["evaluate", "train"]),
+        ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64", sorted(["demo", "detect", "robustness", *BUNDLED])),
+        ("filter.py", '"blurred"', '"unsharp"', sorted(["filter", "robustness", *BUNDLED])),
+        ("split.py", "SPLITS = (", "PARTS = SPLITS = (", ["controls", "split"]),
+        ("models/heads/lstm.py", "build(", "built(", ["evaluate", "robustness", "train"]),
         ("models/heads/gru.py", "build(", "built(", []),  # plugins that no setting chooses
         ("detectors/yunet.py", "build(", "built(", []),
         ("layouts/folders.py", "scan(", "scanned(", []),
@@ -64,9 +64,9 @@ def test_an_edit_makes_those_stale_that_it_touches(house, file, old, new, stages
     ("package", "stages"),
     [
         ("numpy", EVERY),
-        ("dlib-bin", sorted(["demo", "detect", *BUNDLED])),
+        ("dlib-bin", sorted(["demo", "detect", "robustness", *BUNDLED])),
         ("albucore", ["augment", "train"]),  # which finds its finished training again
-        ("torch", ["evaluate", "train"]),
+        ("torch", ["evaluate", "robustness", "train"]),
         ("scikit-learn", None),
         ("tqdm", []),
         ("pydantic", []),
