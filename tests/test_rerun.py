@@ -66,7 +66,7 @@ def test_an_edit_makes_those_stale_that_it_touches(house, file, old, new, stages
         ("numpy", EVERY),
         ("dlib-bin", sorted(["demo", "detect", "robustness", *BUNDLED])),
         ("albucore", ["augment", "train"]),  # which finds its finished training again
-        ("torch", ["evaluate", "robustness", "train"]),
+        ("torch", ["evaluate", "redraw", "robustness", "train"]),
         ("scikit-learn", None),
         ("tqdm", []),
         ("pydantic", []),
@@ -113,7 +113,7 @@ def test_downloaded_weights_are_told_by_their_revision(tmp_path, monkeypatch):
 
 def test_a_wrong_choice_is_left_to_the_stage_to_say():
     wrong = SETTINGS | {"train": SETTINGS["train"] | {"head": "lstmm"}, "detect": None}
-    assert stale(lambda: None, wrong) == sorted(["detect", "evaluate", "robustness", "train", *BUNDLED])
+    assert stale(lambda: None, wrong) == sorted(["augment", "detect", "evaluate", "robustness", "train", *BUNDLED])
 
 
 def test_the_files_are_small_and_equal_when_made_again(tmp_path, monkeypatch):
