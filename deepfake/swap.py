@@ -19,6 +19,7 @@ SEARCHES = ((480, 2.0), (1200, 3.0))  # px that an image's longer side is brough
 SPREAD = 1.64  # half the side of dlib's box, in standard deviations of the landmarks within; measured on 273 faces
 SOFT_EDGE = 0.05  # of the face's width
 GAINS = (0.6, 1.6)  # the bounds of what the spread of a colour is multiplied by
+MOST_GRAIN = 2.0  # times that of the picture
 KERNEL = np.array([1, 4, 6, 4, 1]) / 16  # over five frames: what a shape is averaged by
 EYES_MOUTH = (slice(36, 42), slice(42, 48), slice(48, 68))  # of the 68 landmarks
 # landmark of the brow: how far above it the skin is taken to reach, in lengths from the brows to the base of the nose
@@ -192,9 +193,10 @@ def _grained(face: Maps, like: Images, where: np.ndarray[Any, np.dtype[np.bool_]
     if not where.any():
         return face
     own = like.astype(np.float32)
-    have, want = (float(cv2.Laplacian(image.mean(2), cv2.CV_32F)[where].var()) for image in (face, own))
-    share = np.sqrt(max(0.0, 1 - have / max(want, 1e-3)))
-    return np.asarray(face + np.float32(share) * (own - cv2.GaussianBlur(own, (0, 0), 1.0)), np.float32)
+    grain = own - cv2.GaussianBlur(own, (0, 0), 1.0)
+    have, want, more = (float(cv2.Laplacian(i.mean(2), cv2.CV_32F)[where].var()) for i in (face, own, grain))
+    share = min(np.sqrt(max(0.0, want - have) / max(more, 1e-3)), MOST_GRAIN)
+    return np.asarray(face + np.float32(share) * grain, np.float32)
 
 
 def _recoloured(face: Images, like: Images, where: np.ndarray[Any, np.dtype[np.bool_]]) -> Maps:
