@@ -7,7 +7,7 @@ from small import HEADS, architecture, everything, same
 from deepfake.base import plugins
 from deepfake.models.fusion import Fusion
 from deepfake.models.heads.transformer import places
-from deepfake.models.motion import with_motion
+from deepfake.models.motion import Motion
 from deepfake.models.pooling import average
 from deepfake.models.thumbnails import thumbnails
 
@@ -40,9 +40,25 @@ def test_the_average_is_that_of_the_frames_of_the_mask():
 def test_motion_is_the_difference_from_the_frame_before_and_zero_where_there_is_none_and_in_padding():
     features = torch.tensor([[[1.0, 5.0], [4.0, 3.0], [9.0, 9.0]], [[2.0, 0.0], [7.0, 7.0], [7.0, 7.0]]])  # (2, 3, 2)
     mask = torch.tensor([[True, True, True], [True, False, False]])
-    out = with_motion(features, mask)
+    motion = Motion(2)
+    out = motion.eval()(features, mask)  # its deviations are 1 yet
     assert (out[..., :2] == features).all()
-    assert out[..., 2:].tolist() == [[[0, 0], [3, -2], [5, 6]], [[0, 0], [0, 0], [0, 0]]]
+    torch.testing.assert_close(
+        out[..., 2:], torch.tensor([[[0.0, 0], [3, -2], [5, 6]], [[0, 0], [0, 0], [0, 0]]]), rtol=0, atol=1e-3
+    )
+    out = motion.train()(features, mask)  # of two differences, each is a deviation off
+    torch.testing.assert_close(
+        out[..., 2:], torch.tensor([[[0.0, 0], [-1, -1], [1, 1]], [[0, 0], [0, 0], [0, 0]]]), rtol=0, atol=1e-3
+    )
+    assert motion(features[1:], mask[1:])[..., 2:].tolist() == [[[0, 0]] * 3]  # none to learn deviations from
+
+
+def test_motion_that_is_small_beside_what_clips_differ_in_is_as_large_to_a_head():
+    """Steps of a thousandth of it; else no head learns from them: AUC .51 against .99 on frames of a wrong order."""
+    torch.manual_seed(0)
+    features = torch.randn(64, 1, 5) + 0.001 * torch.randn(64, 8, 5).cumsum(1)
+    moved = Motion(5)(features, everything(64, 8))[:, 1:, 5:]
+    assert moved.std().item() == pytest.approx(1, abs=0.1)
 
 
 def test_a_fusion_puts_the_frames_average_beside_the_state_or_mixes_them():

@@ -1,14 +1,29 @@
 """motion: how a clip's features change from frame to frame, beside the features themselves."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-def with_motion(features: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, D) and mask (B, T), what is masked last, to (B, T, 2 D): each frame's features, less those before it.
+class Motion(nn.Module):
+    """(B, T, D) and mask (B, T), what is masked last, to (B, T, 2 D): each frame's features, and less those before it.
 
-    The second half is zero for the first frame, which has none before it, and wherever a frame is masked.
+    The difference counts in its own deviations: people differ far more than a face does from one frame to the next, and
+    a head does not find it beside them. It is zero for the first frame, which has none before it, and where a frame is
+    masked.
     """
-    moved = torch.zeros_like(features)
-    moved[:, 1:] = (features[:, 1:] - features[:, :-1]) * mask[:, 1:].unsqueeze(-1)
-    return torch.cat([features, moved], 2)
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.deviations = nn.BatchNorm1d(features, eps=1e-8, affine=False)  # they may be small
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        seen = mask[:, 1:]
+        steps = (features[:, 1:] - features[:, :-1])[seen]  # (N, D)
+        if self.training and len(steps) < 2:  # of which there is no deviation
+            known = self.deviations
+            steps = nn.functional.batch_norm(steps, known.running_mean, known.running_var, eps=known.eps)
+        else:
+            steps = self.deviations(steps)
+        moved = torch.zeros_like(features)
+        moved[:, 1:][seen] = steps.to(moved.dtype)
+        return torch.cat([features, moved], 2)

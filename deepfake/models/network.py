@@ -10,7 +10,7 @@ from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.models.fusion import Fusion
-from deepfake.models.motion import with_motion
+from deepfake.models.motion import Motion
 from deepfake.models.pooling import average
 from deepfake.models.thumbnails import thumbnails
 
@@ -57,7 +57,7 @@ class Network(nn.Module):
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
-        self.thumbnails, self.motion, self.positions = a.thumbnails, a.motion, a.sequence == "positions"
+        self.thumbnails, self.positions = a.thumbnails, a.sequence == "positions"
         self.side = side_of(a)
         if self.side % a.thumbnails:
             raise UserError(f"params.yaml: train.side: thumbnails: a multiple of {a.thumbnails} (got {self.side})")
@@ -71,6 +71,7 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).expand(3).clone().view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).expand(3).clone().view(3, 1, 1))
         inner = self.encoder.features * (2 if a.motion else 1)
+        self.motion = Motion(self.encoder.features) if a.motion else None
         self.head = plugins.load("models.heads", a.head).build(inner, a)
         self.fusion = None if a.fusion == "none" else Fusion(self.encoder.features, self.head.features, a.fusion)
         self.dense, width = dense((self.fusion or self.head).features, a)
@@ -93,7 +94,7 @@ class Network(nn.Module):
         if self.positions:
             state = average(features, mask)  # of what the head made of each frame
         else:
-            state = self.head(with_motion(features, mask) if self.motion else features, mask)
+            state = self.head(features if self.motion is None else self.motion(features, mask), mask)
         if self.fusion is not None:
             state = self.fusion(features, state, mask)
         logits: Tensor = self.logit(self.dense(state)).squeeze(1)
