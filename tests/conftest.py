@@ -41,7 +41,7 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """Each test has an empty store, one process and no engine, whatever the shell says."""
     monkeypatch.setenv("ITEM_CACHE", str(tmp_path_factory.mktemp("store")))
     monkeypatch.setenv("JOBS", "1")
-    for name in ("ENGINE", "DASK_SCHEDULER", "DVC_ROOT"):
+    for name in ("ENGINE", "DASK_SCHEDULER", "DVC_ROOT", "DEEPFAKE_DB_URL"):
         monkeypatch.delenv(name, raising=False)
 
 

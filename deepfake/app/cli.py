@@ -13,6 +13,7 @@ from deepfake.app import dataset
 from deepfake.app.compare import compare
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
+from deepfake.app.log import command
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
@@ -33,6 +34,8 @@ def predict(
         Path | None, typer.Option(help="a trained detector's folder, or builtin [default: models/detector, or builtin]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
+    log: Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="score what the log knows too")] = False,
 ) -> None:
     """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
 
@@ -40,14 +43,13 @@ def predict(
     video was scored, 1 where one was not.
     """
     files = [file for path in videos for file in listed(path)]
-    from deepfake import inference  # PyTorch takes seconds to import: not for --help, nor for a wrong path
+    from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
     from deepfake.files import printable
-    from deepfake.predict import predict as score
 
-    loaded = inference.load(detector or Path("models/detector"), or_builtin=detector is None)
+    score = scorer(detector, log, anew)
     complete = True
     for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
-        said, shown = score(file, loaded), printable(str(file))
+        said, shown = score(file), printable(str(file))
         complete &= said.score is not None
         if as_json:
             tqdm.write(json.dumps(said.to_dict()))
@@ -55,7 +57,7 @@ def predict(
             tqdm.write(f"{shown}: no score: {said.status}: {said.reason}")
         else:
             note = f"  ({said.status}: {said.reason})" if said.reason else ""
-            words = loaded.wording(str(said.verdict))
+            words = score.wording(str(said.verdict))
             tqdm.write(
                 f"{shown}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}: {words}{note}"
             )
@@ -166,6 +168,7 @@ def cache(
 
 app.command()(compare)
 app.command()(evaluate_scores)
+app.command()(command.log)
 
 
 @app.command()

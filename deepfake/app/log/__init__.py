@@ -1,0 +1,1 @@
+"""log: what was said of which video, by which detector and when; each row is chained to the one before by hash."""
