@@ -18,6 +18,8 @@ from deepfake.app import cli
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.layouts import wilddeepfake
+from deepfake.videos import read
+from stages.extract import run
 
 
 @pytest.fixture
@@ -141,6 +143,29 @@ def test_the_groups_that_no_split_can_divide_are_counted(deepfake, tmp_path):
     _, said, _ = deepfake("dataset", "check", "data", "--quick", "--layout", "celebdf")
     assert "people: 6 known, 0 videos say nobody\n" in said
     assert "groups that share people or sources: 2, the largest of 4 videos (80%)\n" in said
+
+
+def test_the_stage_takes_a_dataset_by_its_two_lines_and_keeps_what_is_broken_as_rows(
+    tmp_path, monkeypatch, capsys, clip
+):
+    monkeypatch.chdir(tmp_path)
+    root = miniatures.faceforensics.lay(tmp_path / "ff", clip)
+    broken = "manipulated_sequences/Face2Face/c23/videos/000_003.mp4"
+    (root / broken).write_bytes(b"")
+    settings = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["extract"]
+    settings |= {
+        "root": "ff",
+        "layout": "faceforensics",
+        "methods": ["Deepfakes", "Face2Face"],
+        "compressions": ["c23"],
+    }
+    Path("params.yaml").write_text(yaml.safe_dump({"extract": settings}))
+    run()
+    table = read(tmp_path / "data/videos.csv").set_index("video_id")
+    assert len(table) == 7  # four reals of YouTube, three fakes; none of DFD
+    assert table.loc[broken, ["status", "identities", "split"]].tolist() == ["decode_error", "000+003", "test"]
+    assert (table["status"].drop(broken) == "ok").all()
+    assert "extract: ff: Deepfakes c23: of 6 that the lists name are not on disk" in capsys.readouterr().err
 
 
 # ---- pack

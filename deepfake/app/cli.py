@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from deepfake.app import dataset
+from deepfake.app import dataset, split
 from deepfake.app.compare import compare
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(split.app, name="split")
 
 
 @app.command()
