@@ -20,8 +20,8 @@ LIMITS = """\
 - Its verdict is a hint for a person who checks it, not a proof."""
 
 
-def card(facts: Facts, splits: pd.DataFrame, date: str) -> str:
-    """The card in Markdown: metadata, use, data, figures, limits."""
+def card(facts: Facts, splits: pd.DataFrame, name: str) -> str:
+    """The card in Markdown: metadata, use, data, figures, limits; `name` tells this detector from others."""
     m = facts.metrics
     return f"""---
 {yaml.safe_dump(metadata(m), sort_keys=False).strip()}
@@ -43,7 +43,7 @@ Not to accuse anyone, nor to filter videos without a person who looks at them.
 ## Test
 
 Videos of people, sources and files that training has not seen; threshold and calibration come from validation.
-{date}; 95 % intervals over {m["video"]["groups"]} groups of people.
+{name}; 95 % intervals over {m["video"]["groups"]} groups of people.
 
 {figures(m)}
 
