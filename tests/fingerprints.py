@@ -105,7 +105,9 @@ def searched(scale: float) -> Images:
 
 def blended() -> Named:
     images = np.stack([picture(112), picture(112)[::-1]])
-    yield from ((f"{seed}", np.stack(blend.pair(images, np.random.default_rng(seed)))) for seed in range(20))
+    kinds = blend.Forging(itself=1, mouth=1, pasted=1, smooth=1)
+    for seed in range(24):
+        yield f"{seed}", np.stack(blend.pair(blend.Sample(images), np.random.default_rng(seed), kinds))
 
 
 def altered() -> Named:
