@@ -21,7 +21,7 @@ WAVES = 16  # a side, of the slowest: 256 bits a frame
 FLAT = 16  # levels of 255: a frame that varies by less shows nothing
 MOST_FLAT = 2  # frames; with more the video is told by nothing
 CLOSE = 0.125  # of the bits, in which two copies may differ
-BLOCK = 2048  # videos that are compared with all at once
+BLOCK = 2048  # videos that are compared with as many at once
 
 
 def places(count: int) -> list[int]:
@@ -51,9 +51,10 @@ def pairs(fingerprints: tuple[str, ...]) -> list[tuple[int, int]]:
     least = signs.shape[1] * (1 - 2 * CLOSE)
     found = []
     for start in range(0, len(signs), BLOCK):
-        close = np.argwhere(signs[start : start + BLOCK] @ signs.T >= least)
-        found += [(known[start + i], known[j]) for i, j in close.tolist() if start + i < j]
-    return found
+        for other in range(start, len(signs), BLOCK):
+            close = np.argwhere(signs[start : start + BLOCK] @ signs[other : other + BLOCK].T >= least)
+            found += [(known[start + i], known[other + j]) for i, j in close.tolist() if start + i < other + j]
+    return sorted(found)
 
 
 def _is_flat(grey: Greys) -> bool:

@@ -71,6 +71,8 @@ def name_of(path: str) -> str:
     A part that is too long, no UTF-8, or holds a control character (a newline) is shortened, and told from others by a
     hash: `~` and 10 digits.
     """
+    if len(path) <= LONGEST and path.isascii() and path.isprintable() and f"{STORED}/" not in path.lower():
+        return path  # most are so
     *folders, name = path.split("/")
     parts = [_storable(part, Path(part).suffix.lower() == STORED) for part in folders]
     whole = "/".join([*parts, _storable(name)])

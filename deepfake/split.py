@@ -109,7 +109,8 @@ def contradictions(table: pd.DataFrame) -> list[str]:
     usable = table[table["status"].isin(USABLE)].sort_values("video_id")
     found = set()
     for of in (name for name in PICTURES if name in usable):
-        for _, some in usable[usable[of] != ""].groupby(of):
+        shared = usable[(usable[of] != "") & usable[of].duplicated(keep=False)]
+        for _, some in shared.groupby(of):
             if some["label"].nunique() > 1:
                 found.add(" and ".join(f"{row.video_id} ({NAMES[row.label]})" for row in some.itertuples()))
     return sorted(found)
@@ -188,7 +189,9 @@ def leaks(table: pd.DataFrame) -> list[str]:
     seen = table[table["kept"] > 0]
     found = [f"identity:{said}" for said in _divided(persons, persons["dataset"] + ":" + persons["what"])]
     found += [f"source:{said}" for said in _divided(sources, sources["dataset"] + ":" + sources["what"])]
-    found += [f"twin:{said}" for of in PICTURES if of in seen for said in _divided(seen[seen[of] != ""], seen[of])]
+    for of in (name for name in PICTURES if name in seen):
+        known = seen[seen[of] != ""]
+        found += [f"twin:{said}" for said in _divided(known, known[of])]
     pairs = [[table.iloc[i] for i in pair] for pair in copies(table)]
     return found + [
         f"copies: {a['video_id']} in {a['split']} and {b['video_id']} in {b['split']}"
@@ -234,8 +237,9 @@ def _counts(part: pd.DataFrame, total: int) -> dict[str, Any]:
 
 def _divided(table: pd.DataFrame, shared: "pd.Series[str]") -> list[str]:
     """What is shared by rows of more than one split, and by which."""
-    sides = table["split"].groupby(shared).agg(lambda some: " and ".join(sorted(set(some))))
-    return [f"{name} in {said}" for name, said in sides.items() if " and " in said]
+    divided = table["split"].groupby(shared).transform("nunique") > 1
+    sides = table.loc[divided, "split"].groupby(shared[divided]).agg(lambda some: " and ".join(sorted(set(some))))
+    return [f"{name} in {said}" for name, said in sides.items()]
 
 
 def _way_out(ok: pd.DataFrame, asked: list[int], mode: str) -> str:

@@ -192,6 +192,7 @@ def test_an_official_split_is_taken_as_it_is():
         ({"source": ["", "", "", "", "", "0.mp4"]}, "source::0.mp4 in test and train"),
         ({"sha256": ["a", "b", "c", "d", "c", "e"]}, "twin:c in test and val"),
         ({"pictures_sha256": ["a", "b", "c", "d", "c", "e"]}, "twin:c in test and val"),
+        ({"pictures_sha256": ["", "", "c", "", "c", "e"]}, "twin:c in test and val"),
         ({"fingerprint": [LOOK, "", "", "", NEAR, ""]}, "copies: 0.mp4 in train and 4.mp4 in test"),
     ],
 )
