@@ -8,10 +8,12 @@ again, reals in every copy, fakes in the first one.
 
 AUC of each method against the originals of all, its 95 % interval by bootstrap over people; `own`, how often a fake
 scores higher than the very video it was made of; false alarms and misses at the detector's threshold. The logits of all
-videos go to a table: --logits reads it where it is there, and else writes it.
+videos go to a table: --logits reads it where it is there, and else writes it. --calibrated writes the detector anew, its
+P(fake) and its doubt fitted on these videos as they are and as usually sent, by the params of data/builtin.
 """
 
 import argparse
+import shutil
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -19,9 +21,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import yaml
 from joblib import Parallel, delayed
 
-from deepfake import inference, video
+from deepfake import bundle, calibrate, inference, video
+from deepfake.base import tables
 from deepfake.base.opencv import cv2
 from deepfake.base.parallel import jobs
 from deepfake.intervals import auc
@@ -36,6 +40,7 @@ COPIES = {  # how large, and H.264's crf, of what a messenger sends on
 }
 AS_IT_IS = "as it is"
 RESAMPLES = 1000
+PARAMS = Path(__file__).parents[1] / "data" / "builtin" / "params.yaml"
 
 
 def listed(folders: list[Path]) -> pd.DataFrame:
@@ -111,6 +116,25 @@ def measured(table: pd.DataFrame, detector: inference.Detector) -> str:
     return "\n".join(lines)
 
 
+def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
+    """Write the detector with the scoring that fits the logits of these videos."""
+    rows = table[table["copy"].isin((AS_IT_IS, "usual"))].dropna(subset="logit")
+    names = [
+        f"{method}/{Path(file).stem} {copy}"
+        for method, file, copy in zip(*rows[["method", "file", "copy"]].to_numpy().T)
+    ]
+    columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "member"]
+    validation = rows.assign(video_id=names, sequence=0, member=0)[columns].sort_values(["video_id", "track"])
+    settings = yaml.safe_load(PARAMS.read_text())["calibrate"]
+    with TemporaryDirectory() as scratch:
+        for file in detector.iterdir():
+            if file.name not in (bundle.CARD, bundle.VALIDATION):
+                shutil.copy(file, scratch)
+        tables.write(Path(scratch, bundle.VALIDATION), validation)
+        scoring, found = calibrate.fit(validation, calibrate.CalibrateParams.model_validate(settings))
+        bundle.save(out, Path(scratch), bundle.read(detector).params, scoring, found)
+
+
 def counts(videos: pd.DataFrame) -> str:
     return f"{len(videos)} | {videos['score'].isna().sum()}"
 
@@ -138,6 +162,7 @@ def main() -> None:
     parser.add_argument("forged", type=Path, nargs="+")
     parser.add_argument("--logits", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--calibrated", type=Path, help="a new folder")
     parser.add_argument("--copies", default="light,usual,heavy", help="of " + ", ".join(COPIES))
     arguments = parser.parse_args()
     videos = listed(arguments.forged)
@@ -152,7 +177,10 @@ def main() -> None:
         table = pd.DataFrame([row for rows in found for row in rows])
         if arguments.logits:
             table.to_csv(arguments.logits, index=False)
-    report = measured(table.merge(videos, on="file"), inference.load(arguments.detector))
+    table = table.merge(videos, on="file")
+    if arguments.calibrated:
+        calibrated(table, arguments.detector, arguments.calibrated)
+    report = measured(table, inference.load(arguments.calibrated or arguments.detector))
     print(report)
     if arguments.out:
         arguments.out.write_text(report + "\n")
