@@ -8,8 +8,8 @@ again, reals in every copy, fakes in the first one.
 
 AUC of each method against the originals of all, its 95 % interval by bootstrap over people; `own`, how often a fake
 scores higher than the very video it was made of; false alarms and misses at the detector's threshold. The logits of all
-videos go to a table: --logits reads it where it is there, and else writes it. --calibrated writes the detector anew, its
-P(fake) and its doubt fitted on these videos as they are and as usually sent, by the params of data/builtin.
+videos go to a table: --logits reads it where it is there, and else writes it. --calibrated writes the detector anew,
+its P(fake) and its doubt fitted on these videos as they are and as usually sent, by the params of data/builtin.
 """
 
 import argparse
@@ -119,10 +119,8 @@ def measured(table: pd.DataFrame, detector: inference.Detector) -> str:
 def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
     """Write the detector with the scoring that fits the logits of these videos."""
     rows = table[table["copy"].isin((AS_IT_IS, "usual"))].dropna(subset="logit")
-    names = [
-        f"{method}/{Path(file).stem} {copy}"
-        for method, file, copy in zip(*rows[["method", "file", "copy"]].to_numpy().T)
-    ]
+    stems = [Path(file).stem for file in rows["file"]]
+    names = [f"{method}/{stem} {copy}" for method, stem, copy in zip(rows["method"], stems, rows["copy"], strict=True)]
     columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "member"]
     validation = rows.assign(video_id=names, sequence=0, member=0)[columns].sort_values(["video_id", "track"])
     settings = yaml.safe_load(PARAMS.read_text())["calibrate"]
