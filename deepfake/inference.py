@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from deepfake import bundle, clips
 from deepfake.base.errors import UserError
@@ -25,11 +26,21 @@ PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px:
 Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
 
 
+class Judge(Protocol):
+    """What gives clips (B, T, 3, H, W) float in [0, 1] and their mask (B, T) a logit each: a Network, or its export."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it reads them."""
+
+    def __call__(self, clips: Tensor, mask: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Member:
     """A network, and the section train of params.yaml that it was trained by."""
 
-    network: Network
+    network: Judge
     settings: dict[str, Any]
 
     def logits(self, faces: Images, order: Order | None = None) -> list[float]:
@@ -83,12 +94,12 @@ def device() -> torch.device:
     return torch.device(os.environ.get("DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def logits_of(network: Network, faces: Images, sequences: Sequence[list[int]], frames: int, side: int) -> list[float]:
+def logits_of(network: Judge, faces: Images, sequences: Sequence[list[int]], frames: int, side: int) -> list[float]:
     """The logits of sequences of a track's frames: the one path of validation, evaluate and predict.
 
     In full precision, and in batches of at most PIXELS, or of one sequence where that has more.
     """
-    there = network.mean.device
+    there = network.device
     logits: list[float] = []
     for batch in batches(sequences, max(1, PIXELS // (frames * side**2))):
         images, mask = padded([resized(np.asarray(faces[sequence]), side) for sequence in batch], frames)

@@ -1,4 +1,4 @@
-"""cli: the command `deepfake`: score videos, make fakes, look at datasets, name systems, join detectors, prune."""
+"""cli: the command `deepfake`: score videos, make fakes, look at datasets, name, join and export detectors, prune."""
 
 import json
 import os
@@ -37,6 +37,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
     log: Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")] = None,
     anew: Annotated[bool, typer.Option("--anew", help="score what the log knows too")] = False,
+    backend: Annotated[str, typer.Option(help="what runs its networks: torch; of an export: onnx, int8")] = "torch",
 ) -> None:
     """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
 
@@ -47,7 +48,7 @@ def predict(
     from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
     from deepfake.files import printable
 
-    score = scorer(detector, log, anew)
+    score = scorer(detector, log, anew, backend)
     complete = True
     for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
         said, shown = score(file), printable(str(file))
@@ -145,6 +146,22 @@ def ensemble(
         bundle.save(out, networks, prepared, scoring, found)
     aucs = ", ".join(f"{card.validation['auc']:.3f}" for card in cards)
     print(f"ensemble: validation AUC {found['auc']:.3f} of {aucs} -> {out}")
+
+
+@app.command()
+def export(
+    detector: Annotated[Path, typer.Argument(help="the trained detector: a bundle's folder")],
+    out: Annotated[Path, typer.Option(help="new folder; it stands wherever a detector does")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="its networks as ONNX files, beside their weights")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="with --onnx: also with 8 bits for each weight")] = False,
+) -> None:
+    """Write a detector for other programs: then deepfake predict --detector OUT --backend onnx, or int8."""
+    if not onnx:
+        raise UserError("deepfake export: into which format?", "--onnx")
+    from deepfake import export
+
+    differences = export.export(detector, out, int8=int8)
+    print(f"export: {len(differences)} networks, logits within {max(differences):.1g} of PyTorch's -> {out}")
 
 
 @app.command()

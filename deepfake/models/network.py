@@ -77,6 +77,11 @@ class Network(nn.Module):
         self.dense, width = dense((self.fusion or self.head).features, a)
         self.logit = nn.Linear(width, 1)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.mean.device
+
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         clips = (clips - self.mean) / self.std
         if self.thumbnails > 1:
@@ -85,12 +90,7 @@ class Network(nn.Module):
             features: Tensor = self.encoder(clips, mask)  # (B, 1, D)
             mask = mask[:, :1]
         else:
-            frames = clips[mask].contiguous(memory_format=torch.channels_last)  # (N, 3, H, W): no padding
-            encoded = self.encoder(frames)  # (N, D); by positions: (N, P, D)
-            if self.positions:
-                encoded = self.head(encoded, torch.ones(encoded.shape[:2], dtype=torch.bool, device=mask.device))
-            features = encoded.new_zeros(*mask.shape, encoded.shape[1])  # (B, T, D)
-            features[mask] = encoded
+            features = self.encoded(clips, mask)  # (B, T, D)
         if self.positions:
             state = average(features, mask)  # of what the head made of each frame
         else:
@@ -99,6 +99,19 @@ class Network(nn.Module):
             state = self.fusion(features, state, mask)
         logits: Tensor = self.logit(self.dense(state)).squeeze(1)
         return logits
+
+    def encoded(self, clips: Tensor, mask: Tensor) -> Tensor:
+        """Each frame's features, by positions what the head makes of them: (B, T, D), zero where a frame is masked."""
+        static = torch.compiler.is_exporting()  # no shape may depend on what a mask holds: padding is encoded too
+        frames = clips.flatten(0, 1) if static else clips[mask]  # (N, 3, H, W)
+        out: Tensor = self.encoder(frames.contiguous(memory_format=torch.channels_last))  # (N, D); positions: (N, P, D)
+        if self.positions:
+            out = self.head(out, torch.ones(out.shape[:2], dtype=torch.bool, device=mask.device))
+        if static:
+            return out.view(*mask.shape, out.shape[1]).masked_fill(~mask.unsqueeze(-1), 0.0)
+        features = out.new_zeros(*mask.shape, out.shape[1])
+        features[mask] = out
+        return features
 
     def train(self, mode: bool = True) -> "Network":
         """Train, but for what is frozen: its dropout is off and its batch norm's statistics stay."""

@@ -1,8 +1,10 @@
 """recurrent: what lstm and gru share: states averaged over time."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from deepfake.models import unpacked
 from deepfake.models.network import Architecture
 from deepfake.models.pooling import average
 
@@ -31,6 +33,8 @@ class Recurrent(nn.Module):
         self.features = a.hidden * (2 if a.bidirectional else 1)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            return average(unpacked.states(self.rnn, features, mask), mask)
         # packed: the backward direction begins at the last true frame, not in the padding
         packed = pack_padded_sequence(features, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])

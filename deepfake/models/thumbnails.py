@@ -14,7 +14,7 @@ def thumbnails(clips: Tensor, mask: Tensor, n: int) -> tuple[Tensor, Tensor]:
     frame; they lie row by row, and the last true frame fills what is left. A picture counts if its first frame does.
     """
     size, frames, channels, height, width = clips.shape
-    pictures = -(-frames // n**2)
+    pictures = (frames + n**2 - 1) // n**2  # of positive numbers alone: division in ONNX rounds towards zero
     order = torch.arange(pictures * n**2, device=mask.device)
     nearest = torch.minimum(order, mask.sum(1, keepdim=True) - 1)  # (B, P n²)
     small = nn.functional.avg_pool2d(clips.flatten(0, 1), n).view(size, frames, channels, height // n, width // n)

@@ -32,12 +32,15 @@ class Scorer:
 
     folder: Path
     or_builtin: bool  # what is shipped stands in where there is no such folder
+    backend: str = "torch"  # what runs its networks
 
     @cached_property
     def detector(self) -> "Detector":
         """Raises UserError where it is none."""
-        from deepfake import inference
+        from deepfake import inference, library
 
+        if self.backend != "torch":
+            return library.Detector.load(self.folder, backend=self.backend)
         return inference.load(self.folder, or_builtin=self.or_builtin)
 
     @cached_property
@@ -113,15 +116,15 @@ class Logged:
         return said
 
 
-def scorer(detector: Path | None, log: bool | None, anew: bool) -> Scorer | Logged:
+def scorer(detector: Path | None, log: bool | None, anew: bool, backend: str = "torch") -> Scorer | Logged:
     """What scores videos; by way of the log if so, or, where it is None, if DEEPFAKE_DB_URL names one.
 
     Who names a database wants all in it: a flag that is forgotten once would leave a gap. Raises UserError.
     """
     folder = detector or Path("models/detector")
-    plainly = Scorer(folder, or_builtin=detector is None)
+    plainly = Scorer(folder, or_builtin=detector is None, backend=backend)
     if log or (log is None and os.environ.get("DEEPFAKE_DB_URL")):
-        return Logged(plainly, door.opened(), plainly.sha256, version(), anew)
+        return Logged(plainly, door.opened(), plainly.sha256, version(backend), anew)
     if anew:
         raise UserError("--anew without a log: all is scored anew", "add --log")
     plainly.detector  # noqa: B018 (what is wrong with it is said before any video)
@@ -148,8 +151,8 @@ def content_of(path: Path) -> str | None:
         return None
 
 
-def version() -> str:
-    """This version of deepfake, and a hash of what shapes a prediction: 0.1.0+1f0a...
+def version(backend: str = "torch") -> str:
+    """This version of deepfake, and a hash of what shapes a prediction: 0.1.0+1f0a..., of another backend 0.1.0+1f0a.onnx.
 
     That is the meaning of the code, as the stages tell it, and the versions of the libraries.
     """
@@ -157,4 +160,4 @@ def version() -> str:
     ours = code.closure(CODE, *(f"deepfake.{kind}.{name}" for kind in kinds for name in plugins.names(kind)))
     outside = {name for module in ours for name in code.imported(module) if not code.is_ours(name)}
     made_of = [{module: code.meaning(module) for module in ours}, libraries.versions({*outside, code.MODELS})]
-    return f"{metadata.version('deepfake')}+{hashlib.sha256(chain.canonical(made_of).encode()).hexdigest()[:16]}"
+    return f"{metadata.version('deepfake')}+{hashlib.sha256(chain.canonical(made_of).encode()).hexdigest()[:16]}{'' if backend == 'torch' else f'.{backend}'}"

@@ -34,7 +34,7 @@ class Video(Encoder):
     def forward(self, clips: Tensor, mask: Tensor) -> Tensor:
         middles = 2 * torch.arange(self.pictures, device=mask.device) + 1
         nearest = middles * mask.sum(1, keepdim=True) // (2 * self.pictures)  # (B, pictures)
-        rows = torch.arange(len(clips), device=mask.device).unsqueeze(1)
+        rows = torch.arange(clips.shape[0], device=mask.device).unsqueeze(1)
         out: Tensor = self.net(clips[rows, nearest].transpose(1, 2))  # (B, 3, pictures, H, W) -> (B, D)
         return out.unsqueeze(1)
 

@@ -1,0 +1,38 @@
+"""library: what programs import: Detector.load(folder).predict(video)."""
+
+from pathlib import Path
+from typing import Self
+
+from deepfake import inference, predict
+from deepfake.base.errors import unknown
+from deepfake.predict import Prediction
+
+BACKENDS = ("int8", "onnx", "torch")
+
+
+class Detector(inference.Detector):
+    """A trained detector that reads videos.
+
+    >>> from deepfake import Detector
+    >>> said = Detector.load("models/detector").predict("clip.mp4")
+    >>> said.verdict, said.score, [track.score for track in said.tracks]
+    """
+
+    @classmethod
+    def load(cls, folder: str | Path, *, backend: str = "torch") -> Self:
+        """The detector of a folder that `calibrate`, `deepfake ensemble` or `deepfake export` wrote.
+
+        backend: what runs its networks: "torch"; of an export also "onnx" and "int8", by ONNX Runtime on the CPU. No
+        code of the folder is run. Raises UserError where there is no detector, or a broken one.
+        """
+        if backend not in BACKENDS:
+            raise unknown("backend", backend, BACKENDS)
+        if backend == "torch":
+            return cls(**vars(inference.load(Path(folder))))
+        from deepfake import sessions
+
+        return cls(**vars(sessions.load(Path(folder), backend)))
+
+    def predict(self, video: str | Path) -> Prediction:
+        """What it says of a video or a picture. Never raises for a bad one: `status` and `reason` say why no score."""
+        return predict.predict(Path(video), self)
