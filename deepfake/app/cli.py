@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from deepfake.app import dataset, split
 from deepfake.app.compare import compare
+from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Tell deepfake videos from real ones, with a detector that anyone can reproduce.",
 )
+app.command()(doctor)
 
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(split.app, name="split")
