@@ -18,7 +18,6 @@ from deepfake.app.log import command
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
