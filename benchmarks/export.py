@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import roc_auc_score
 
 from deepfake import clips, export
 from deepfake.base import tables
 from deepfake.library import Detector
-from deepfake.statistics import auc
 from deepfake.video import Images
 
 NOISE = 12  # tracks
@@ -79,9 +79,9 @@ def main() -> None:
     for name in ways:
         ratio = median(a / b for a, b in zip(seconds["torch"], seconds[name], strict=True))
         apart = np.abs(logits[name] - logits["torch"]).max(), (found[name] - found["torch"]).abs().max()
-        area = auc(labels, found[name])
+        area = f"{roc_auc_score(labels, found[name]):.4f}" if labels.nunique() == 2 else ""
         cells = [f"{sizes[name]:.2f}", f"{count / median(seconds[name]):.0f}", f"{ratio:.2f}"]
-        cells += [f"{apart[0]:.2g}", f"{apart[1]:.2g}", "" if area is None else f"{area:.4f}"]
+        cells += [f"{apart[0]:.2g}", f"{apart[1]:.2g}", area]
         print(f"| {name} | {' | '.join(cells)} |")
 
 

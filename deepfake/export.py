@@ -114,10 +114,11 @@ def quantize(plain: Path, file: Path) -> None:
     Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
     inference", CVPR 2018.
     """
-    sessions.library("onnxruntime")
-    tools: Any = import_module("onnxruntime.quantization")
-    with plainly():
-        tools.quantize_dynamic(plain, file, weight_type=tools.QuantType.QInt8, per_channel=True)
+    tools: Any = sessions.library("onnxruntime.quantization")
+    with TemporaryDirectory() as scratch, plainly():
+        folded = Path(scratch, "folded.onnx")  # large weights of an LSTM are put together anew at each run, else
+        tools.shape_inference.quant_pre_process(plain, folded, skip_symbolic_shape=True)
+        tools.quantize_dynamic(folded, file, weight_type=tools.QuantType.QInt8, per_channel=True)
 
 
 @contextmanager

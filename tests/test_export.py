@@ -98,7 +98,7 @@ def both(tmp_path_factory, saved_detector) -> tuple[Path, Path]:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     folder = tmp_path_factory.mktemp("both")
-    members = [(one.network, one.settings) for one in (member(encoder="small_cnn", head="lstm"), member())]
+    members = [(one.network, one.settings) for one in (member(encoder="small_cnn", head="lstm", hidden=64), member())]
     saved_detector(folder / "detector", members, PREPARED, slope=2.0)
     differences = export.export(folder / "detector", folder / "exported", int8=True)
     assert len(differences) == 2
@@ -132,7 +132,7 @@ def test_a_file_tells_nothing_of_the_machine_that_made_it(both):
 
 def test_eight_bits_take_less_room(both):
     sizes = {file.name: file.stat().st_size for file in both[1].glob("member_0*")}
-    assert sizes["member_0.int8.onnx"] < 0.5 * sizes["member_0.onnx"]
+    assert sizes["member_0.int8.onnx"] < 0.4 * sizes["member_0.onnx"]
 
 
 @needs_onnx

@@ -23,7 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Tell deepfake videos from real ones, with a detector that anyone can reproduce.",
 )
-app.command()(doctor)
 
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(split.app, name="split")
@@ -186,6 +185,7 @@ def cache(
 
 
 app.command()(compare)
+app.command()(doctor)
 app.command()(evaluate_scores)
 app.command()(command.log)
 
