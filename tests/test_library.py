@@ -1,5 +1,6 @@
 """library: what programs import is light until it is used, typed, and the same in a wheel, outside the repository."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import yaml
 
 import deepfake
 from deepfake import Detector, Prediction, inference, predict, video
+from deepfake.app import cli
 from deepfake.base.errors import UserError
 from deepfake.extract import Policy
 from deepfake.inference import architecture
@@ -95,6 +97,39 @@ def test_the_example_of_the_readme_runs(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     exec(EXAMPLES[0], {})
     assert "P(fake)" in capsys.readouterr().out
+
+
+# ---- an export
+
+
+def command(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    """The command deepfake: its exit code, and what it says and complains of."""
+    monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, *capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_an_exported_detector_says_of_a_video_what_pytorch_says(folder, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(folder)
+    code, said, _ = command(monkeypatch, capsys, "export", "models/detector", "--out", tmp_path / "new", "--onnx")
+    assert (code, said.splitlines()[-1].split(",")[0]) == (0, "export: 1 networks")
+    lines = {}
+    for backend in ("torch", "onnx"):
+        options = ("predict", "clip.mp4", "--json", "--detector", tmp_path / "new", "--backend", backend)
+        code, lines[backend], _ = command(monkeypatch, capsys, *options)
+        assert code == 0
+    scores = {backend: json.loads(line)["score"] for backend, line in lines.items()}
+    assert scores["onnx"] == pytest.approx(scores["torch"], abs=1e-5)
+
+
+def test_an_export_asks_for_a_format(folder, tmp_path, monkeypatch, capsys):
+    code, _, complaint = command(monkeypatch, capsys, "export", folder / "models/detector", "--out", tmp_path / "new")
+    assert code == 2
+    assert complaint == "error: deepfake export: into which format?\n  hint: --onnx\n"
 
 
 # ---- a wheel
