@@ -152,12 +152,14 @@ def content_of(path: Path) -> str | None:
 
 
 def version(backend: str = "torch") -> str:
-    """This version of deepfake, and a hash of what shapes a prediction: 0.1.0+1f0a..., of another backend 0.1.0+1f0a.onnx.
+    """This version of deepfake, and a hash of what shapes a prediction: 0.1.0+1f0a...
 
-    That is the meaning of the code, as the stages tell it, and the versions of the libraries.
+    That is the meaning of the code, as the stages tell it, and the versions of the libraries. Of a backend other than
+    PyTorch its name follows: 0.1.0+1f0a.onnx.
     """
     kinds = sorted({kind for module in code.closure(CODE) for kind in code.kinds(module)})
     ours = code.closure(CODE, *(f"deepfake.{kind}.{name}" for kind in kinds for name in plugins.names(kind)))
     outside = {name for module in ours for name in code.imported(module) if not code.is_ours(name)}
     made_of = [{module: code.meaning(module) for module in ours}, libraries.versions({*outside, code.MODELS})]
-    return f"{metadata.version('deepfake')}+{hashlib.sha256(chain.canonical(made_of).encode()).hexdigest()[:16]}{'' if backend == 'torch' else f'.{backend}'}"
+    digest = hashlib.sha256(chain.canonical(made_of).encode()).hexdigest()[:16]
+    return f"{metadata.version('deepfake')}+{digest}{'' if backend == 'torch' else f'.{backend}'}"
