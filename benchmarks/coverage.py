@@ -11,8 +11,8 @@ import argparse
 import numpy as np
 from scipy.special import expit
 
-from deepfake.intervals import described, draws
-from deepfake.statistics import Sample, figures
+from deepfake.measures.intervals import described, draws
+from deepfake.measures.statistics import Sample, figures
 
 GROUPS, SETS, RESAMPLES = (10, 30, 100), 500, 1000
 ALIKE = 0.7  # deviation of a person's scores, in those of a video

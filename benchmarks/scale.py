@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepfake import alike
 from deepfake.base import plugins
-from deepfake.relations import groups
+from deepfake.dataset import alike
+from deepfake.dataset.relations import groups
 from deepfake.split import SplitParams, split
 
 PART = 2480  # videos of a part of DFDC: 124,000 of 50

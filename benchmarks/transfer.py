@@ -28,10 +28,10 @@ from deepfake import bundle, calibrate, inference, video
 from deepfake.base import tables
 from deepfake.base.opencv import cv2
 from deepfake.base.parallel import jobs
-from deepfake.intervals import auc
+from deepfake.measures.intervals import auc
+from deepfake.measures.statistics import Sample
 from deepfake.predict import prepared
 from deepfake.scores import THRESHOLD, TrackScore
-from deepfake.statistics import Sample
 
 COPIES = {  # how large, and H.264's crf, of what a messenger sends on
     "light": (1.0, 26),

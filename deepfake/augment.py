@@ -8,11 +8,12 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
-from deepfake import shapes, video
+from deepfake import video
 from deepfake.base.items import Item
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
-from deepfake.blend import Forging
+from deepfake.pseudo import shapes
+from deepfake.pseudo.blend import Forging
 from deepfake.video import Images
 
 if TYPE_CHECKING:  # these two take seconds to import, and whoever reuses every clip needs neither

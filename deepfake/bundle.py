@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 from pydantic import ValidationError
 
-from deepfake import videos
 from deepfake.base import tables
 from deepfake.base.disk import aside, link
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
+from deepfake.dataset import videos
 from deepfake.scores import Scoring
 
 if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there

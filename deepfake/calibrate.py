@@ -15,9 +15,9 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
 from deepfake.base.params import Params
-from deepfake.intervals import auc
+from deepfake.measures.intervals import auc
+from deepfake.measures.statistics import Sample
 from deepfake.scores import Floats, Scoring, Together, together
-from deepfake.statistics import Sample
 
 TOGETHER: tuple[Together, ...] = ("evidence", "mean", "max")  # the first one where they do not differ
 CALIBRATORS = ("temperature", "platt")

@@ -14,10 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from deepfake import intervals
 from deepfake.base.params import Params
+from deepfake.measures import intervals
+from deepfake.measures.statistics import Sample
 from deepfake.scores import THRESHOLD
-from deepfake.statistics import Sample
 
 FILE = ("fps", "bitrate", "duration", "frames", "width", "height", "codec", "pix_fmt", "rotation")  # said by a file
 TELLS = 0.6  # the AUC from which a shortcut is called one, if its interval lies above .5

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from deepfake import evidence, intervals
 from deepfake.base.errors import UserError
-from deepfake.baselines import BASELINES
-from deepfake.intervals import by_chance, described, difference
-from deepfake.protocol import EvaluateParams
-from deepfake.slices import slices
-from deepfake.statistics import BINS, COUNTS, Sample
+from deepfake.measures import evidence, intervals
+from deepfake.measures.baselines import BASELINES
+from deepfake.measures.intervals import by_chance, described, difference
+from deepfake.measures.protocol import EvaluateParams
+from deepfake.measures.slices import slices
+from deepfake.measures.statistics import BINS, COUNTS, Sample
 
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))

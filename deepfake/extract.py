@@ -10,10 +10,11 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
-from deepfake import alike, video
+from deepfake import video
 from deepfake.base.errors import unknown
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
+from deepfake.dataset import alike
 
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd

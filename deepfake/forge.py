@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from deepfake import reals as sources
 from deepfake import video
 from deepfake.base import parallel, plugins, tables
 from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
+from deepfake.dataset import reals as sources
+from deepfake.dataset.files import printable
+from deepfake.dataset.videos import USABLE
 from deepfake.faces import Floats
-from deepfake.files import printable
 from deepfake.footage import Footage
 from deepfake.swap import Finder
 from deepfake.video import Images
-from deepfake.videos import USABLE
 
 MIN_FACES = 0.5  # of a video's frames: with fewer it is not used
 TOLERANCE = 0.02  # of the size in bytes that a file shall have ...

@@ -11,11 +11,11 @@ import pandas as pd
 
 from deepfake import clips, detect, extract
 from deepfake.base.tables import DIGITS
+from deepfake.dataset.videos import USABLE
 from deepfake.filter import FilterParams, judge
 from deepfake.inference import Detector
 from deepfake.scores import THRESHOLD
 from deepfake.video import Images
-from deepfake.videos import USABLE
 
 
 @dataclass(frozen=True)

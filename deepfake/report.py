@@ -10,9 +10,9 @@ from pydantic import Field
 
 from deepfake import video
 from deepfake.base.params import Params
-from deepfake.plots import spread
+from deepfake.dataset.videos import USABLE
+from deepfake.pages.plots import spread
 from deepfake.video import Images
-from deepfake.videos import USABLE
 
 FACES = 8  # of a mistake that are shown
 

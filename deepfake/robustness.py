@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from deepfake import intervals
 from deepfake.base.errors import unknown
 from deepfake.base.params import Params
+from deepfake.measures import intervals
+from deepfake.measures.slices import figures
+from deepfake.measures.statistics import Sample
 from deepfake.perturb import LEVELS, cells
-from deepfake.slices import figures
-from deepfake.statistics import Sample
 
 
 class RobustnessParams(Params):

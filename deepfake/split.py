@@ -13,11 +13,11 @@ from typing import Any, Literal, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from deepfake import manifests
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
-from deepfake.relations import PICTURES, By, atoms, copies, groups
-from deepfake.videos import USABLE, people
+from deepfake.dataset import manifests
+from deepfake.dataset.relations import PICTURES, By, atoms, copies, groups
+from deepfake.dataset.videos import USABLE, people
 
 SPLITS = ("train", "val", "test")
 OUT = "none"  # in place of a split: the video is left out

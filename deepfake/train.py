@@ -11,14 +11,14 @@ import pandas as pd
 from dvclive.lightning import DVCLiveLogger
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from deepfake import resume
 from deepfake.base import code, items
 from deepfake.base.errors import UserError
 from deepfake.base.tables import DIGITS
-from deepfake.batches import Tracks, with_blends
-from deepfake.devices import is_first, keep_memory, quiet, trained_on
 from deepfake.inference import device
-from deepfake.learner import Learner, Learning, clip_logits
+from deepfake.learning import resume
+from deepfake.learning.batches import Tracks, with_blends
+from deepfake.learning.devices import is_first, keep_memory, quiet, trained_on
+from deepfake.learning.learner import Learner, Learning, clip_logits
 from deepfake.models.network import Architecture, Network
 from deepfake.models.weights import freeze
 

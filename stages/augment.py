@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake import augment, plots
+from deepfake import augment
 from deepfake.base import items, params, tables
-from deepfake.blend import Sample, forged
+from deepfake.dataset.videos import read
 from deepfake.detect import DetectParams
+from deepfake.pages import plots
+from deepfake.pseudo.blend import Sample, forged
 from deepfake.video import Images
-from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
 

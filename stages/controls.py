@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import background, bundle, controls
+from deepfake import bundle, controls
 from deepfake.base import items, params, tables
 from deepfake.base.params import Params
+from deepfake.dataset.videos import read
+from deepfake.measures import background
 from deepfake.split import leaks
-from deepfake.videos import read
 from stages.command import In, Metric, done, main
 
 SAID = {True: "fine", False: "WRONG", None: "open"}

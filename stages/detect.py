@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import detect, plots
+from deepfake import detect
 from deepfake.base import items, params, tables
 from deepfake.base.errors import UserError
-from deepfake.videos import read
+from deepfake.dataset.videos import read
+from deepfake.pages import plots
 from stages.command import In, Metric, Out, Plot, done, main
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepfake import baselines, charts, clips, evaluate, inference, scoring, slices
+from deepfake import clips, evaluate, inference
 from deepfake.base import params, tables
-from deepfake.orders import disturbances
-from deepfake.protocol import EvaluateParams
-from deepfake.videos import read
+from deepfake.dataset.videos import read
+from deepfake.measures import baselines, scoring, slices
+from deepfake.measures.orders import disturbances
+from deepfake.measures.protocol import EvaluateParams
+from deepfake.pages import charts
 from stages.command import In, Metric, Out, Plot, done, main
 
 

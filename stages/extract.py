@@ -9,8 +9,8 @@ import pandas as pd
 from deepfake import extract
 from deepfake.base import items, params, plugins, tables
 from deepfake.base.errors import UserError
-from deepfake.files import printable, said
-from deepfake.videos import USABLE
+from deepfake.dataset.files import printable, said
+from deepfake.dataset.videos import USABLE
 from stages.command import Metric, Out, done, main
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
+from deepfake.dataset.videos import read
 from deepfake.filter import FilterParams, judge, summary
-from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
 
 

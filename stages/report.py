@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deepfake import bundle, modelcard, page, report
+from deepfake import bundle, report
 from deepfake.base import items, params, tables
 from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
-from deepfake.videos import read
+from deepfake.dataset.videos import read
+from deepfake.pages import modelcard, page
 from stages.command import In, Out, done, main
 
 

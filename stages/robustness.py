@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake import charts, inference, perturb, predict, video
+from deepfake import inference, perturb, predict, video
 from deepfake.base import items, params, tables
 from deepfake.base.items import Item
 from deepfake.base.params import Params
 from deepfake.bundle import CARD
+from deepfake.dataset.videos import read
+from deepfake.pages import charts
 from deepfake.robustness import RobustnessParams, metrics
-from deepfake.videos import read
 from stages.command import In, Metric, Out, Plot, done, main
 
 

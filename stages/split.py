@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from deepfake import protocol
 from deepfake.base import params, tables
+from deepfake.dataset.videos import read
+from deepfake.measures import protocol
 from deepfake.split import OUT, SPLITS, SplitParams, doubts, split, summary
-from deepfake.videos import read
 from stages.command import In, Metric, Out, done, main
 
 MOST = 10  # leaks that are named

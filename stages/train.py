@@ -10,9 +10,9 @@ from deepfake import clips as sequences
 from deepfake.augment import AugmentParams
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
-from deepfake.batches import Tracks
 from deepfake.detect import DetectParams
-from deepfake.devices import is_first
+from deepfake.learning.batches import Tracks
+from deepfake.learning.devices import is_first
 from deepfake.models.network import Network, side_of
 from deepfake.models.weights import freeze
 from deepfake.train import TrainParams, fit

@@ -23,10 +23,12 @@ import av
 import numpy as np
 import yaml
 
-from deepfake import augment, blend, clips, detect, faces, plots, swap, video
+from deepfake import augment, clips, detect, faces, swap, video
 from deepfake.base import plugins
 from deepfake.demo import DemoParams, render
 from deepfake.footage import Footage
+from deepfake.pages import plots
+from deepfake.pseudo import blend
 from deepfake.video import Images
 
 ROOT = Path(__file__).parents[1]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from deepfake import extract, video
-from deepfake.alike import FRAMES, SIDE, fingerprint, pairs, places
 from deepfake.base import params
 from deepfake.base.items import Item
+from deepfake.dataset.alike import FRAMES, SIDE, fingerprint, pairs, places
 from deepfake.extract import ExtractParams
 
 ROOT = Path(__file__).parents[1]

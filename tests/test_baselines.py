@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
-from deepfake import baselines
-from deepfake.baselines import BASELINES, METADATA
+from deepfake.measures import baselines
+from deepfake.measures.baselines import BASELINES, METADATA
 
 
 def prepared(count: int = 80, seed: int = 0, **columns) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deepfake.base.errors import UserError
-from deepfake.batches import Batches, Draw, Echo, Sequences, Tracks, with_blends
+from deepfake.learning.batches import Batches, Draw, Echo, Sequences, Tracks, with_blends
 
 LABELS = [0, 1, 0, 1, 0, 1, 1, 1]  # three reals, five fakes
 GROUPS = ["a", "a", "b", "b", "c", "c", "c", "d"]  # d has no real of its own

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepfake import blend
-from deepfake.blend import KINDS, Forging, Sample, forged, pair
 from deepfake.clips import resized
-from deepfake.degrade import Degradation
+from deepfake.pseudo import blend
+from deepfake.pseudo.blend import KINDS, Forging, Sample, forged, pair
+from deepfake.pseudo.degrade import Degradation
 from deepfake.swap import Finder
 from deepfake.video import Images
 
@@ -78,7 +78,7 @@ def test_the_input_is_left_as_it_was(sample):
 
 
 def test_importing_it_is_quick():
-    code = "import sys, deepfake.blend; print(sorted({'albumentations', 'torch', 'pandas'} & set(sys.modules)))"
+    code = "import sys, deepfake.pseudo.blend; print(sorted({'albumentations', 'torch', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from deepfake.app.cli import app
 from deepfake.base import tables
 from deepfake.base.errors import UserError
-from deepfake.compare import FIGURES, compare, predictions
+from deepfake.measures.compare import FIGURES, compare, predictions
 
 
 def scored(seed: int, gap: float, people: int = 40, **columns) -> pd.DataFrame:

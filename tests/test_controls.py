@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake import background, controls, video
+from deepfake import controls, video
 from deepfake.base import items
 from deepfake.base.params import Params
 from deepfake.controls import Control, ControlsParams
+from deepfake.measures import background
 from deepfake.split import leaks
 
 LOOKS = np.random.default_rng(0).bytes(128).hex()  # of a video, as extract writes it

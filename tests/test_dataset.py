@@ -13,12 +13,13 @@ import pytest
 import yaml
 from miniatures import Miniature
 
-from deepfake import datasets, packs, video
+from deepfake import video
 from deepfake.app import cli
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
+from deepfake.dataset import datasets, packs
+from deepfake.dataset.videos import read
 from deepfake.layouts import wilddeepfake
-from deepfake.videos import read
 from stages.extract import run
 
 

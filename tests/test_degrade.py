@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from deepfake import degrade, video
-from deepfake.degrade import Degradation, drawn
+from deepfake import video
+from deepfake.pseudo import degrade
+from deepfake.pseudo.degrade import Degradation, drawn
 
 pytestmark = pytest.mark.usefixtures("untouched_rng")
 

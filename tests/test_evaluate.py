@@ -8,10 +8,10 @@ from sklearn import metrics as reference
 from deepfake import evaluate
 from deepfake.base import tables
 from deepfake.base.errors import UserError
-from deepfake.baselines import BASELINES
+from deepfake.dataset.videos import read
 from deepfake.evaluate import Metrics, coverage, curves, metrics
-from deepfake.protocol import EvaluateParams, HeldOut
-from deepfake.videos import read
+from deepfake.measures.baselines import BASELINES
+from deepfake.measures.protocol import EvaluateParams, HeldOut
 
 P = EvaluateParams(seed=0, resamples=100, shuffles=2, prevalence=0.1, min_coverage=0.5)
 DISTURBED = ("shuffled_0", "shuffled_1", "reversed", "repeated")

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from deepfake.app.cli import app
 from deepfake.base import tables
-from deepfake.baselines import BASELINES
-from deepfake.compare import compare
-from deepfake.videos import read
+from deepfake.dataset.videos import read
+from deepfake.measures.baselines import BASELINES
+from deepfake.measures.compare import compare
 
 ROOT = Path(__file__).parents[1]
 EVALUATE = {"seed": 0, "resamples": 100, "shuffles": 1, "prevalence": 0.1, "min_coverage": 0.5}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepfake.evidence import log10_ratio, misleading, reliability, tippett, verbal
+from deepfake.measures.evidence import log10_ratio, misleading, reliability, tippett, verbal
 
 
 def test_a_ratio_is_the_odds_and_none_is_beyond_a_million():

@@ -13,9 +13,9 @@ import pytest
 from deepfake import extract, video
 from deepfake.base.errors import UserError
 from deepfake.base.items import Item, content
+from deepfake.dataset.videos import read
 from deepfake.extract import ExtractParams, Policy, keep, pick
 from deepfake.player import reading
-from deepfake.videos import read
 from stages.extract import run
 
 COUNT = Policy(sampling="count", frames_per_video=4, fps=1, stride=1, max_side=None, crf=0)

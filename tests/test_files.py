@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.base.errors import UserError
-from deepfake.files import LONGEST, name_of, printable, said, walk
+from deepfake.dataset.files import LONGEST, name_of, printable, said, walk
 
 MP4 = {".mp4"}
 

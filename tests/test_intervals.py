@@ -9,8 +9,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
-from deepfake.intervals import BIASED, Difference, by_chance, delong, described, difference, draws
-from deepfake.statistics import Sample, figures
+from deepfake.measures.intervals import BIASED, Difference, by_chance, delong, described, difference, draws
+from deepfake.measures.statistics import Sample, figures
 
 ROOT = Path(__file__).parents[1]
 

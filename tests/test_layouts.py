@@ -7,10 +7,10 @@ import pytest
 
 from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
-from deepfake.files import printable
+from deepfake.dataset.files import printable
+from deepfake.dataset.manifests import OPTIONAL
+from deepfake.dataset.videos import read
 from deepfake.layouts import folders, images, manifest
-from deepfake.manifests import OPTIONAL
-from deepfake.videos import read
 
 GENERAL = ["folders", "images", "manifest"]  # those of datasets: test_published.py
 

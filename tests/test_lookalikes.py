@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake import lookalikes, video
+from deepfake import video
 from deepfake.app import cli
 from deepfake.base import tables
+from deepfake.dataset import lookalikes
+from deepfake.dataset.videos import read
 from deepfake.detect import detector_of
 from deepfake.faces import crop
-from deepfake.videos import read
 
 SAME = ("grid_id2_swwp2s.mpg", "grid_pwij3p.mpg")  # two clips of one speaker
 OTHERS = ("grid_bbaf2n.mpg", "grid_brbk7n.mpg", "grid_lbax4n.mpg")

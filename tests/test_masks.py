@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deepfake import masks
 from deepfake.faces import Floats
+from deepfake.pseudo import masks
 
 ALL = (*masks.REGIONS, *masks.LOWER)
 

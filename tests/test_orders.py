@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepfake.orders import as_filmed, backwards, disturbances, frozen, shuffled
+from deepfake.measures.orders import as_filmed, backwards, disturbances, frozen, shuffled
 
 FRAMES = [3, 7, 11, 15, 19]
 

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake import plots, video
-from deepfake.plots import COLORS, FRAME, TILE
+from deepfake import video
+from deepfake.pages import plots
+from deepfake.pages.plots import COLORS, FRAME, TILE
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ import yaml
 
 from deepfake import video
 from deepfake.base import params, tables
+from deepfake.dataset.videos import read
 from deepfake.demo import DemoParams, render
 from deepfake.inference import Detector, Member, architecture, load
+from deepfake.measures.protocol import EvaluateParams
 from deepfake.models.network import Network
 from deepfake.predict import predict, prepared
-from deepfake.protocol import EvaluateParams
 from deepfake.scores import Scoring
-from deepfake.videos import read
 from stages.evaluate import predict as evaluated
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())

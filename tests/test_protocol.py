@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from deepfake.base.errors import UserError
-from deepfake.protocol import APART, HeldOut, apart, summary
+from deepfake.measures.protocol import APART, HeldOut, apart, summary
 
 
 def dealt(**columns) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from miniatures import Miniature
 
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
+from deepfake.dataset.manifests import OPTIONAL
 from deepfake.layouts import celebdf, deeperforensics, dfdc, faceforensics, fakeavceleb, several
-from deepfake.manifests import OPTIONAL
 from stages import code
 
 LAYOUTS = plugins.names("layouts")

@@ -1,5 +1,6 @@
 """README.md: its commands work. The long ones run on tiny data, and `make` only says what it would do."""
 
+import ast
 import os
 import re
 import shutil
@@ -82,14 +83,22 @@ def test_every_command_block_runs_in_the_order_of_the_page(project: Path, tmp_pa
     assert "ours / bare" in outputs[8]
 
 
-@pytest.mark.parametrize("line", [line for line in README.splitlines() if re.match(r"\s{0,2}\w+\.py  ", line)])
-def test_the_tree_quotes_the_first_line_of_each_module(line: str) -> None:
-    name, said = line.split(maxsplit=1)
-    found = [
-        path
-        for folder in ("deepfake", "stages", "deepfake/app")
-        for path in (ROOT / folder).glob(name)
-        if path.is_file()
+TREE = README[README.index("```\ndvc.yaml") :].split("```")[1]
+
+
+def said_of(file: Path) -> str:
+    """What the first line of a module says that it is for."""
+    first = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()[0]
+    return first.split(": ", 1)[-1].rstrip(".")
+
+
+def test_the_tree_says_of_each_module_and_room_what_its_first_line_says():
+    folder = ROOT / "deepfake"
+    modules = {file.name: said_of(file) for file in folder.glob("*.py") if file.stem != "__init__"}
+    rooms = {f"{file.parent.name}/": said_of(file) for file in folder.glob("*/__init__.py")}
+    doors = {name: said_of(ROOT / "stages" / name) for name in ("command.py", "code.py")}
+    lines = [
+        line.split(maxsplit=1) for line in TREE.splitlines() if line.startswith("  ") and not line.startswith("  --")
     ]
-    first = {path.read_text(encoding="utf-8").splitlines()[0].split(": ", 1)[-1].rstrip('."') for path in found}
-    assert any(text.startswith(said[:20]) or said.startswith(text[:20]) for text in first), first
+    assert dict(lines) == modules | rooms | doors
+    assert len(lines) == len(dict(lines))

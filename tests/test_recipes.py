@@ -16,12 +16,12 @@ from dvc.utils.hydra import apply_overrides
 from deepfake import recipes
 from deepfake.augment import AugmentParams
 from deepfake.base.errors import UserError
-from deepfake.batches import Tracks
 from deepfake.calibrate import CalibrateParams
 from deepfake.clips import resized
 from deepfake.detect import DetectParams
 from deepfake.extract import ExtractParams
 from deepfake.filter import FilterParams
+from deepfake.learning.batches import Tracks
 from deepfake.models.network import Network
 from deepfake.models.weights import freeze
 from deepfake.split import SplitParams

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from deepfake import charts, modelcard, page, report, video
-from deepfake.baselines import BASELINES
+from deepfake import report, video
 from deepfake.evaluate import metrics
-from deepfake.protocol import EvaluateParams, HeldOut
+from deepfake.measures.baselines import BASELINES
+from deepfake.measures.protocol import EvaluateParams, HeldOut
+from deepfake.pages import charts, modelcard, page
 from deepfake.report import Facts, funnel, mistakes, verdict
 
 P = EvaluateParams(seed=0, resamples=100, shuffles=1, prevalence=0.1, min_coverage=0.0)

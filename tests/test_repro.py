@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deepfake.videos import read
+from deepfake.dataset.videos import read
 
 STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate"]
 STAGES += ["controls", "report"]

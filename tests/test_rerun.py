@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 EVERY = code.names()
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
+FACES = ("augment", "demo", "detect", "robustness", "train")  # who looks at faces, or at their landmarks
 
 
 def stale(change: Callable[[], object], settings: dict[str, Any] = SETTINGS) -> list[str]:
@@ -45,7 +46,7 @@ def edited(path: Path, old: str, new: str) -> None:
         ("base/errors.py", "\\n  hint: ", "\\n  mind: ", []),  # what is said when there is no result
         ("base/parallel.py", "batch_size=1", "batch_size=2", []),
         ("base/items.py", "FORM = 2", "FORM = 3", []),
-        ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64", sorted(["demo", "detect", "robustness", *BUNDLED])),
+        ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64", sorted([*FACES, *BUNDLED])),
         ("filter.py", '"blurred"', '"unsharp"', sorted(["filter", "robustness", *BUNDLED])),
         ("split.py", "SPLITS = (", "PARTS = SPLITS = (", ["controls", "split"]),
         ("models/heads/lstm.py", "build(", "built(", ["evaluate", "robustness", "train"]),
@@ -64,7 +65,7 @@ def test_an_edit_makes_those_stale_that_it_touches(house, file, old, new, stages
     ("package", "stages"),
     [
         ("numpy", EVERY),
-        ("dlib-bin", sorted(["demo", "detect", "robustness", *BUNDLED])),
+        ("dlib-bin", sorted([*FACES, *BUNDLED])),
         ("albucore", ["augment", "train"]),  # which finds its finished training again
         ("torch", ["evaluate", "redraw", "robustness", "train"]),
         ("scikit-learn", None),

@@ -15,8 +15,8 @@ import yaml
 
 from deepfake.base import items
 from deepfake.base.errors import UserError
-from deepfake.batches import Tracks
-from deepfake.devices import loading, trained_on
+from deepfake.learning.batches import Tracks
+from deepfake.learning.devices import loading, trained_on
 from deepfake.train import TrainParams, fit
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +30,9 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 import pandas as pd, torch
-from deepfake.batches import Tracks
-from deepfake.devices import is_first
-from deepfake.learner import Learner, validated, video_scores
+from deepfake.learning.batches import Tracks
+from deepfake.learning.devices import is_first
+from deepfake.learning.learner import Learner, validated, video_scores
 from deepfake.train import TrainParams, fit
 
 folder, settings, epoch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from deepfake import charts
 from deepfake.base import tables
+from deepfake.pages import charts
 from deepfake.robustness import RobustnessParams, metrics
 
 P = RobustnessParams(kinds=(), levels=(1, 2, 3, 4, 5), seed=0, resamples=200)

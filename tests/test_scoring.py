@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake import scoring
 from deepfake.clips import interleaved
-from deepfake.orders import as_filmed, backwards, disturbances
+from deepfake.measures import scoring
+from deepfake.measures.orders import as_filmed, backwards, disturbances
 from deepfake.scores import TrackScore
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from deepfake import shapes
 from deepfake.detectors import dlib_hog
 from deepfake.faces import crop
+from deepfake.pseudo import shapes
 from deepfake.swap import Finder
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deepfake.slices import properties, slices
+from deepfake.measures.slices import properties, slices
 
 
 def predictions(count: int = 120, **columns) -> pd.DataFrame:

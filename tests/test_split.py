@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepfake import relations
 from deepfake.base import tables
 from deepfake.base.errors import UserError
-from deepfake.relations import groups
+from deepfake.dataset import relations
+from deepfake.dataset.relations import groups
 from deepfake.split import OUT, SplitParams, deal, doubts, leaks, split, status, summary
 from stages.split import run
 

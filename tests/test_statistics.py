@@ -12,8 +12,8 @@ from scipy.special import expit
 from sklearn import metrics as reference
 from sklearn.isotonic import IsotonicRegression
 
-from deepfake.intervals import described
-from deepfake.statistics import BINS, RATES, Sample, figures, min_cllr
+from deepfake.measures.intervals import described
+from deepfake.measures.statistics import BINS, RATES, Sample, figures, min_cllr
 
 
 def sample(label, score, called=None, group=None) -> Sample:

@@ -15,9 +15,9 @@ from sklearn.metrics import log_loss
 from deepfake import bundle, video
 from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
-from deepfake.batches import Tracks
 from deepfake.inference import load, logits_of
-from deepfake.learner import loss_of, refresh_norms, schedule, validated, video_scores
+from deepfake.learning.batches import Tracks
+from deepfake.learning.learner import loss_of, refresh_norms, schedule, validated, video_scores
 from deepfake.models.network import Network
 from deepfake.train import Learnt, TrainParams, fit, shuffled
 from stages.calibrate import run as calibrate

@@ -46,7 +46,7 @@ def predict(
     """
     files = [file for path in videos for file in listed(path)]
     from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
-    from deepfake.files import printable
+    from deepfake.dataset.files import printable
 
     score = scorer(detector, log, anew, backend)
     complete = True
@@ -85,9 +85,9 @@ def forge(
     The reals are encoded anew with the settings of the fakes, so that the codec is no shortcut. The output is a dataset
     for this pipeline: set extract.root to OUT_DIR and extract.layout to manifest.
     """
-    from deepfake import plots
     from deepfake.forge import ForgeParams
     from deepfake.forge import forge as make
+    from deepfake.pages import plots
 
     p = ForgeParams(methods=(method,), seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
     made = make(real_dir, out_dir, p)
@@ -204,7 +204,7 @@ def halve(
 
 def listed(path: Path) -> list[Path]:
     """The file, or the videos and pictures of the folder. Raises UserError for neither."""
-    from deepfake.files import printable, said, walk
+    from deepfake.dataset.files import printable, said, walk
     from deepfake.video import IMAGES, SUFFIXES
 
     shown = printable(str(path))

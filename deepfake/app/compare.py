@@ -16,7 +16,7 @@ def compare(
     It reads reports/predictions.csv of each revision, which is in git: nothing has to be pulled. The intervals, 95 %,
     are those of the difference, by resamples that draw the same people for both.
     """
-    from deepfake import compare as tests
+    from deepfake.measures import compare as tests
 
     found = tests.compare(tests.predictions(first), tests.predictions(second), resamples, seed)
     print("\n".join(found.lines()))

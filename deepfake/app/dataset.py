@@ -22,7 +22,7 @@ MOST = 10  # of what is wrong that are named
 @app.command()
 def guess(root: Root) -> None:
     """Find the layout of a folder, and print the two lines of params.yaml that take it."""
-    from deepfake import datasets
+    from deepfake.dataset import datasets
 
     found = datasets.guess(folder(root))
     for name, count in sorted(found.known.items(), key=lambda one: (-one[1], one[0])):
@@ -40,9 +40,9 @@ def check(
 
     The first frame of every video is decoded, unless --quick. Exit code: 1 where a video is unreadable, else 0.
     """
-    from deepfake import datasets
     from deepfake.base import plugins
-    from deepfake.files import said
+    from deepfake.dataset import datasets
+    from deepfake.dataset.files import said
 
     layout = layout or datasets.guess(folder(root)).layout
     table = plugins.load("layouts", layout).scan(folder(root))
@@ -70,8 +70,8 @@ def pack(
 
     Exit code: 1 where a folder could not be packed, else 0.
     """
-    from deepfake import packs
-    from deepfake.files import said
+    from deepfake.dataset import packs
+    from deepfake.dataset.files import said
 
     done = packs.pack(folder(root), new)
     show(done.broken)
@@ -83,7 +83,7 @@ def pack(
 
 def print_counts(table: "pd.DataFrame", layout: str) -> None:
     """How many there are of each dataset, method and compression, beside how many were published."""
-    from deepfake import datasets
+    from deepfake.dataset import datasets
 
     for name, method, level, count, published in datasets.compared(table, layout):
         kind = " ".join(filter(None, (name, method, level)))
@@ -97,8 +97,8 @@ def print_counts(table: "pd.DataFrame", layout: str) -> None:
 
 def print_people(table: "pd.DataFrame") -> None:
     """How many people there are, and the groups that share any: what a split cannot divide."""
-    from deepfake.relations import groups
-    from deepfake.videos import people
+    from deepfake.dataset.relations import groups
+    from deepfake.dataset.videos import people
 
     group = groups(table.assign(kept=0))
     sizes = group.value_counts()
@@ -111,7 +111,7 @@ def print_people(table: "pd.DataFrame") -> None:
 
 def show(broken: dict[str, str]) -> None:
     """The first of what is wrong, and why."""
-    from deepfake.files import printable
+    from deepfake.dataset.files import printable
 
     for path, reason in list(broken.items())[:MOST]:
         print(f"  {printable(path)}: {reason}")

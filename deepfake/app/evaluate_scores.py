@@ -25,11 +25,12 @@ def evaluate_scores(
     A score is P(fake), from 0 to 1; a video without one counts as not scored. A function gets the path of a video, and
     returns P(fake), or None where it cannot tell.
     """
-    from deepfake import evaluate, slices
+    from deepfake import evaluate
     from deepfake.base import params, tables
+    from deepfake.dataset.videos import read
     from deepfake.extract import ExtractParams
-    from deepfake.protocol import EvaluateParams
-    from deepfake.videos import read
+    from deepfake.measures import slices
+    from deepfake.measures.protocol import EvaluateParams
 
     p = params.load("evaluate", EvaluateParams)
     test, videos = read(Path("reports/predictions.csv")), read(Path("data/videos.csv"))
@@ -51,7 +52,7 @@ def listed(file: Path) -> "pd.Series[float]":
     """The scores of a file, by video. Raises UserError where it has none."""
     import pandas as pd
 
-    from deepfake.videos import read
+    from deepfake.dataset.videos import read
 
     try:
         table = read(file)

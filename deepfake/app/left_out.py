@@ -16,8 +16,8 @@ class OneOf(Enum):
 
 def queue(kind: str, settings: Sequence[str], splits: Path = Path("data/splits.csv")) -> list[str]:
     """A command for each method or dataset that queues an experiment without it, these settings beside."""
-    from deepfake.protocol import one_left_out
-    from deepfake.videos import read
+    from deepfake.dataset.videos import read
+    from deepfake.measures.protocol import one_left_out
 
     lines = []
     for name, held_out in one_left_out(read(splits), "method" if kind == "method" else "dataset").items():

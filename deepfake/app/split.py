@@ -34,10 +34,11 @@ def audit(
     A pair of faces may be two people who look alike: look at the picture, and give them one identity in a manifest if
     they are one. Exit code: 1 where anything was found, else 0.
     """
-    from deepfake import lookalikes, plots
     from deepfake.base import tables
+    from deepfake.dataset import lookalikes
+    from deepfake.dataset.videos import read
+    from deepfake.pages import plots
     from deepfake.split import OUT, leaks
-    from deepfake.videos import read
 
     splits, kept = read(data / "splits.csv"), tables.read(data / "kept.parquet")
     about = read(data / "videos.csv").drop(columns="split").merge(splits[["video_id", "split"]], on="video_id")

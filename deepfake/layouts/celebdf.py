@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.published import Clip, count, dealt, lines_of, survey, table, told
+from deepfake.dataset.published import Clip, count, dealt, lines_of, survey, table, told
 
 V1, V2, PLUS = "Celeb-DF-v1", "Celeb-DF-v2", "Celeb-DF++"
 FORM = "Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4 and Celeb-synthesis/id0_id16_0000.mp4"

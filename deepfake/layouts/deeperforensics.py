@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from deepfake.dataset.published import Clip, Survey, count, dealt, lines_of, survey, table, told
 from deepfake.layouts import faceforensics
-from deepfake.published import Clip, Survey, count, dealt, lines_of, survey, table, told
 
 NAME = "DeeperForensics-1.0"
 FORM = "manipulated_videos/end_to_end/000_M101.mp4"

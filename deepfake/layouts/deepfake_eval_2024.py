@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.labels import SPLITS
-from deepfake.published import Clip, Survey, absent, count, files, lines_of, table
+from deepfake.dataset.labels import SPLITS
+from deepfake.dataset.published import Clip, Survey, absent, count, files, lines_of, table
 
 NAME = "Deepfake-Eval-2024"
 FORM = "video-data/ and video-metadata-publish.csv beside it"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake.labels import split_of
+from deepfake.dataset.labels import split_of
+from deepfake.dataset.published import Clip, survey, table, told
 from deepfake.layouts import celebdf, faceforensics
-from deepfake.published import Clip, survey, table, told
 from deepfake.video import IMAGES, SUFFIXES
 
 NAME = "DF40"

@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.labels import split_of
-from deepfake.published import Clip, Survey, absent, count, files, json_of, lines_of, table
+from deepfake.dataset.labels import split_of
+from deepfake.dataset.published import Clip, Survey, absent, count, files, json_of, lines_of, table
 
 NAME, PREVIEW = "DFDC", "DFDC preview"
 FORM = "dfdc_train_part_0/metadata.json, dataset.json of the preview, or labels.csv of the test, beside their videos"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.published import Clip, Survey, count, dealt, json_of, survey, table, told
+from deepfake.dataset.published import Clip, Survey, count, dealt, json_of, survey, table, told
 
 NAME = "FaceForensics++"
 FORM = "original_sequences/youtube/c23/videos/000.mp4 and manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"

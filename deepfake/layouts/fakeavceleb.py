@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.published import Clip, Survey, lines_of, survey, table, told
+from deepfake.dataset.published import Clip, Survey, lines_of, survey, table, told
 
 NAME = "FakeAVCeleb"
 FORM = "RealVideo-RealAudio/African/men/id00076/00109.mp4, and so on"

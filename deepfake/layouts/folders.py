@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.files import printable, walk
-from deepfake.labels import labels_of, split_of, unlabelled
-from deepfake.manifests import listing
+from deepfake.dataset.files import printable, walk
+from deepfake.dataset.labels import labels_of, split_of, unlabelled
+from deepfake.dataset.manifests import listing
 from deepfake.video import IMAGES, SUFFIXES
 
 Words = tuple[str, ...]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import manifests
 from deepfake.base.errors import UserError
-from deepfake.files import walk
-from deepfake.labels import labels_of, split_of
+from deepfake.dataset import manifests
+from deepfake.dataset.files import walk
+from deepfake.dataset.labels import labels_of, split_of
 from deepfake.video import IMAGES
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import manifests
 from deepfake.base.errors import UserError
-from deepfake.files import walk
+from deepfake.dataset import manifests
+from deepfake.dataset.files import walk
 from deepfake.video import IMAGES, SUFFIXES
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 
 from deepfake.base import plugins
 from deepfake.base.errors import UserError, unknown
-from deepfake.datasets import guess
-from deepfake.files import name_of, printable
-from deepfake.published import lines_of
+from deepfake.dataset.datasets import guess
+from deepfake.dataset.files import name_of, printable
+from deepfake.dataset.published import lines_of
 
 TABLE = "datasets.csv"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake.published import Clip, survey, table, told
+from deepfake.dataset.published import Clip, survey, table, told
 
 NAME = "UADFV"
 FORM = "real/0000.mp4 and fake/0000_fake.mp4"

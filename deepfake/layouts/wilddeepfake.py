@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.files import printable
-from deepfake.published import Clip, files, survey, table, told
+from deepfake.dataset.files import printable
+from deepfake.dataset.published import Clip, files, survey, table, told
 
 NAME = "WildDeepfake"
 FORM = "real_train/7.tar.gz, packed into real_train/7/7/real/12.mkv"

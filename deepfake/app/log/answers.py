@@ -15,7 +15,7 @@ from deepfake import bundle
 from deepfake.app.log import chain, door
 from deepfake.base import code, libraries, plugins
 from deepfake.base.errors import UserError
-from deepfake.files import printable
+from deepfake.dataset.files import printable
 from deepfake.scores import wording
 
 if TYPE_CHECKING:  # seconds to import: not for what the log knows

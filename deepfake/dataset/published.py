@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from deepfake.base.errors import UserError
-from deepfake.files import name_of, printable, walk
-from deepfake.manifests import listing
+from deepfake.dataset.files import name_of, printable, walk
+from deepfake.dataset.manifests import listing
 from deepfake.video import SUFFIXES
 
 

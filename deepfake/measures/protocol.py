@@ -8,7 +8,7 @@ from pydantic import Field
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.base.params import Params
-from deepfake.videos import USABLE
+from deepfake.dataset.videos import USABLE
 
 APART = "held_out"  # the split of what may be neither learnt from nor tested on
 

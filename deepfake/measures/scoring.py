@@ -9,7 +9,7 @@ import pandas as pd
 
 from deepfake import clips
 from deepfake.base.tables import DIGITS
-from deepfake.orders import Order, as_filmed
+from deepfake.measures.orders import Order, as_filmed
 from deepfake.scores import TrackScore
 from deepfake.video import Images
 

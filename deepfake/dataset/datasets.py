@@ -9,7 +9,7 @@ import pandas as pd
 from deepfake import video
 from deepfake.base import parallel, plugins
 from deepfake.base.errors import UserError
-from deepfake.files import printable, walk
+from deepfake.dataset.files import printable, walk
 
 GENERAL = ("manifest", "folders", "images", "several")  # layouts of no dataset of its own
 TELLING = {"manifest": "manifest.csv", "several": "datasets.csv"}  # files that say all by themselves

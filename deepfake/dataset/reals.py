@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from deepfake import manifests
 from deepfake.base.errors import UserError
-from deepfake.files import printable, said, shortened, walk
-from deepfake.labels import FAKE, labels_of, unlabelled
+from deepfake.dataset import manifests
+from deepfake.dataset.files import printable, said, shortened, walk
+from deepfake.dataset.labels import FAKE, labels_of, unlabelled
 from deepfake.video import SUFFIXES
 
 LONGEST = 90  # bytes of a name: two of them are joined into that of a fake

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from deepfake import video
 from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
-from deepfake.files import printable, walk
-from deepfake.labels import FAKE, REAL, SPLITS
+from deepfake.dataset.files import printable, walk
+from deepfake.dataset.labels import FAKE, REAL, SPLITS
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 RATE = 25  # frames a second: the pictures say nothing of time

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepfake.base.errors import UserError
-from deepfake.blend import Forging, Sample, pair
 from deepfake.clips import drawn, padded, resized
 from deepfake.faces import Floats
+from deepfake.pseudo.blend import Forging, Sample, pair
 from deepfake.video import Images
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]

@@ -7,7 +7,7 @@ many times likelier the scores are if the video is fake than if it is real.
 import numpy as np
 import pandas as pd
 
-from deepfake.statistics import Floats, Integers
+from deepfake.measures.statistics import Floats, Integers
 
 SURE = 1e-6  # the scores are rounded to it: nothing is said beyond a ratio of a million
 WORDS = (  # from this ratio on; below it, the words before

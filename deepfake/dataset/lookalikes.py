@@ -14,9 +14,9 @@ import pandas as pd
 from deepfake import likeness, video
 from deepfake.base import parallel
 from deepfake.base.opencv import cv2
+from deepfake.dataset.videos import people
 from deepfake.faces import Floats
-from deepfake.plots import sheet, spread, tile
-from deepfake.videos import people
+from deepfake.pages.plots import sheet, spread, tile
 
 FACES = 3  # of a track, whose descriptors are averaged
 CLOSE = 0.40  # between the averages of two videos of one person

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from deepfake import masks
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
-from deepfake.degrade import KERNELS, Degradation, drawn, jpeg, noisy, rescaled, sharpened
 from deepfake.faces import Floats, similarity
+from deepfake.pseudo import masks
+from deepfake.pseudo.degrade import KERNELS, Degradation, drawn, jpeg, noisy, rescaled, sharpened
 from deepfake.video import Images
 
 SHIFT = (0.03, 0.015)  # x, y, in parts of the side

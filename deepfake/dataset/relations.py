@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from deepfake import alike
-from deepfake.videos import people
+from deepfake.dataset import alike
+from deepfake.dataset.videos import people
 
 By = Literal["identity", "group"]  # what ties videos: what they show; or their collection as well
 PICTURES = ("sha256", "pictures_sha256")  # hashes that are equal in equal videos: of the file, of what it shows

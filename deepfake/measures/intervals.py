@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, norm, rankdata
 from scipy.stats import t as student
 
-from deepfake.statistics import BINS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
+from deepfake.measures.statistics import BINS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
 
 CONFIDENCE = 0.95
 FEWEST = 2  # groups of a class, to speak of an interval

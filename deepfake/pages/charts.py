@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
 
-from deepfake import evidence
 from deepfake.base.disk import aside
-from deepfake.plots import COLORS
-from deepfake.statistics import BINS
+from deepfake.measures import evidence
+from deepfake.measures.statistics import BINS
+from deepfake.pages.plots import COLORS
 
 Draw = Callable[[Axes, pd.DataFrame, dict[str, Any]], None]
 

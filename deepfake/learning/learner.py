@@ -29,12 +29,12 @@ from torchvision.ops import sigmoid_focal_loss
 
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
-from deepfake.batches import Batches, Echo, Sequences, Tracks
 from deepfake.clips import sequences
-from deepfake.devices import loading
 from deepfake.inference import logits_of
+from deepfake.learning.batches import Batches, Echo, Sequences, Tracks
+from deepfake.learning.devices import loading
+from deepfake.learning.resume import generators, set_generators
 from deepfake.models.network import Network, to_clips
-from deepfake.resume import generators, set_generators
 from deepfake.scores import THRESHOLD, Floats
 
 MOMENTUM = 0.9  # of SGD

@@ -20,7 +20,7 @@ from torch import distributed as dist
 from deepfake.base import items
 from deepfake.base.disk import aside
 from deepfake.base.errors import UserError
-from deepfake.devices import is_first
+from deepfake.learning.devices import is_first
 from deepfake.models.weights import BROKEN
 
 Checkpoint = dict[str, Any]

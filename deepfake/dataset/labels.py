@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deepfake.base.errors import UserError
-from deepfake.files import printable
+from deepfake.dataset.files import printable
 
 REAL = {"real", "reals", "original", "originals", "pristine", "authentic", "genuine"}
 FAKE = {"fake", "fakes", "deepfake", "deepfakes", "manipulated", "synthetic", "synthesis", "forged", "swapped"}

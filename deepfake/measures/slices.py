@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepfake.intervals import described
-from deepfake.manifests import ABOUT
-from deepfake.statistics import Sample
+from deepfake.dataset.manifests import ABOUT
+from deepfake.measures.intervals import described
+from deepfake.measures.statistics import Sample
 
 KINDS = ("method", "dataset", "collection", "compression", "codec")  # columns of texts that are always looked at
 NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds

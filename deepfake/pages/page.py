@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from deepfake import charts, evidence
 from deepfake.base.opencv import cv2
+from deepfake.measures import evidence
+from deepfake.pages import charts
 from deepfake.report import Facts, Mistake, verdict, within
 from deepfake.video import Images
 

@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from deepfake.base.errors import UserError, unknown
-from deepfake.files import name_of, printable
-from deepfake.videos import people
+from deepfake.dataset.files import name_of, printable
+from deepfake.dataset.videos import people
 
 NAMES = ("manifest.csv", "INDEX.csv")
 LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from deepfake import videos
 from deepfake.base.errors import UserError
-from deepfake.intervals import Difference, delong, difference
-from deepfake.statistics import Sample, figures
+from deepfake.dataset import videos
+from deepfake.measures.intervals import Difference, delong, difference
+from deepfake.measures.statistics import Sample, figures
 
 PREDICTIONS = Path("reports/predictions.csv")
 FIGURES = ("auc", "balanced_accuracy", "eer", "log_loss", "brier")  # the first decides

@@ -1,0 +1,1 @@
+"""dataset: how a collection of videos lies on disk, and which of its files are what."""

@@ -1,0 +1,1 @@
+"""measures: figures of scores, with their intervals."""

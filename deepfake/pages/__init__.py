@@ -1,0 +1,1 @@
+"""pages: what a person looks at: sheets, charts, the report, the model card."""

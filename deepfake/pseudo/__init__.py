@@ -1,0 +1,1 @@
+"""pseudo: fakes that are made while learning, of real faces alone."""
