@@ -122,7 +122,7 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
     """
     if folder == Path(BUILTIN.name) or (or_builtin and not folder.exists()):
         if or_builtin:
-            print(f"no {folder}: the detector that is shipped is used; see {BUILTIN / 'README.md'}", file=sys.stderr)
+            print(f"no {folder}: the detector that is shipped is used; see docs/builtin.md", file=sys.stderr)
         folder = BUILTIN
     card = bundle.read(folder)
     members = []
