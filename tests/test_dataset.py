@@ -194,6 +194,9 @@ def test_archives_of_face_crops_become_videos_that_the_layout_reads(deepfake, tm
     with pytest.raises(UserError, match="2 archives of face crops") as error:
         wilddeepfake.scan(root)
     assert "dataset pack" in error.value.hint
+    with pytest.raises(UserError, match=r"no layout fits: .*2 archives of face crops") as error:
+        datasets.guess(root)
+    assert "dataset pack" in error.value.hint
     code, said, _ = deepfake("dataset", "pack", root, "new")
     assert (code, said) == (0, "pack: 3 videos made, 0 there already, 0 not packed -> new\n")
     assert shades(tmp_path / "new/real_train/7/7/real/12.mkv") == [254, 253, 245]

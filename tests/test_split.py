@@ -15,6 +15,7 @@ from deepfake.base.errors import UserError
 from deepfake.dataset import relations
 from deepfake.dataset.relations import groups
 from deepfake.split import OUT, SplitParams, deal, doubts, leaks, split, status, summary
+from stages import code
 from stages.split import run
 
 HASH = SplitParams(mode="hash", train=0.7, val=0.15, test=0.15, seed=0)
@@ -479,6 +480,14 @@ def test_a_table_says_the_split_of_each_video(tmp_path):
         split(more, kept(more), p)
     p = listed(tmp_path, (tmp_path / "mine.csv").read_text() + "6.mp4,none\n")
     assert split(more, kept(more), p)["split"].tolist()[-1] == OUT
+
+
+def test_an_edited_table_makes_the_stage_stale(tmp_path):
+    listed(tmp_path, "path,split\n0.mp4,train\n")
+    settings = {"split": {"table": str(tmp_path / "mine.csv")}}
+    before = code.made_of("split", settings)
+    listed(tmp_path, "path,split\n0.mp4,validation\n")
+    assert code.made_of("split", settings) != before
 
 
 def test_a_table_that_leaks_or_names_what_is_not_there_is_a_mistake(tmp_path):

@@ -58,7 +58,8 @@ def guess(root: Path) -> Guess:
     telling = [said.split("\n")[0] for name, said in refused.items() if "archives" in said or name == "folders"]
     raise UserError(
         f"{printable(str(root))}: no layout fits: {'; '.join(telling) or 'no videos'}",
-        "put the videos into real/ and fake/, or list them in a manifest.csv; docs/datasets.md shows the trees",
+        "put the videos into real/ and fake/, list them in a manifest.csv, or make videos of pictures and archives by "
+        "deepfake dataset pack; docs/datasets.md shows the trees",
     )
 
 
