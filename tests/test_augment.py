@@ -165,6 +165,11 @@ def test_a_copy_is_the_same_to_the_byte_for_the_same_seed(tmp_path, heads):
     assert len({clip.read_bytes() for clip in (one, copy, other)}) == 3
 
 
-def test_each_copy_has_a_seed_of_its_own():
-    items = augment.todo(augment.clips(*tables(), NOTHING), Path("faces"))
-    assert len({item.args["seed"] for item in items}) == len(items) == 4
+def test_each_copy_has_a_seed_of_its_own_and_a_fakes_is_its_reals():
+    clips = augment.clips(*tables(), NOTHING)
+    seeds = {item.name: item.args["seed"] for item in augment.todo(clips, Path("faces"))}
+    altered = clips[clips["copy"] > 0]
+    assert len(seeds) == len(altered) == 4
+    by_draw = altered.assign(seed=[seeds[file.removeprefix("clips/")] for file in altered["file"]]).groupby("seed")
+    assert (by_draw[["source", "copy"]].nunique() == 1).all(axis=None)  # what a pair shares tells it apart by nothing
+    assert len(by_draw) == len(altered.drop_duplicates(["source", "copy"]))
