@@ -31,8 +31,13 @@ def scan(root: Path) -> pd.DataFrame:
     found = files(root, LISTS)
     clips: dict[Path, Clip] = {}
     notes = []
+    homes: dict[Path, list[Path]] = {file.parent: [] for some in found.lists.values() for file in some}
+    for video in found.videos:
+        for folder in video.parents:
+            if folder in homes:
+                homes[folder].append(video)
     for file, reader in _readers(found.lists):
-        below = _Below(file.parent, found.videos)
+        below = _Below(file.parent, homes[file.parent])
         said = reader(root / file, file)
         lost = []
         for name, clip in sorted(said.items()):
@@ -97,9 +102,9 @@ class _Below:
     """The video that a list means: by its path from the list's folder, else by its name anywhere below, if but one."""
 
     def __init__(self, folder: Path, videos: list[Path]) -> None:
-        self.folder, self.paths = folder, {path for path in videos if path.is_relative_to(folder)}
+        self.folder, self.paths = folder, set(videos)
         self.names: dict[str, list[Path]] = {}
-        for path in sorted(self.paths):
+        for path in videos:
             self.names.setdefault(path.name.lower(), []).append(path)
 
     def __call__(self, name: str) -> Path | None:
