@@ -141,7 +141,8 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch):
 
 
 def test_a_plugin_is_a_file_and_its_name_is_the_files():
-    assert plugins.names("layouts") == ["folders", "manifest"]
+    assert plugins.names("layouts") == sorted(plugins.names("layouts"))
+    assert {"folders", "manifest", "celebdf"} <= set(plugins.names("layouts"))
     assert plugins.load("layouts", "folders").__name__ == "deepfake.layouts.folders"
     assert "lstm" in plugins.names("models.heads")
 

@@ -39,7 +39,7 @@ MODELS = {
     "train": TrainParams,
     "calibrate": CalibrateParams,
 }
-FREE = {"compile", "shuffle_labels", "seed", "seeds"}  # what no recipe says
+FREE = {"compile", "echo", "shuffle_labels", "seed", "seeds"}  # what no recipe says
 PUBLISHED = {
     *("cnn_bilstm", "spatial_temporal", "xception", "time_distributed"),
     *("dilated_bilstm", "resnet50_positions", "resnet50_bilstm"),

@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss
 from deepfake import bundle, video
 from deepfake.base import plugins, tables
 from deepfake.base.errors import UserError
+from deepfake.extract import ExtractParams
 from deepfake.inference import load, logits_of
 from deepfake.learning.batches import Tracks
 from deepfake.learning.learner import loss_of, refresh_norms, schedule, validated, video_scores
@@ -443,7 +444,7 @@ def test_the_detector_says_how_videos_were_prepared_for_it(clips, tmp_path, caps
     calibrate()
     assert "validation has 2 groups of people in one class, fewer than 10" in capsys.readouterr().err
     card = json.loads((tmp_path / "models/detector/bundle.json").read_text())
-    policy = {key: value for key, value in BEFORE["extract"].items() if key not in ("root", "layout")}
+    policy = ExtractParams(**BEFORE["extract"]).policy().model_dump(mode="json")
     assert card["params"] == {"extract": policy, "detect": BEFORE["detect"], "filter": BEFORE["filter"]}
     assert card["validation"]["videos"] == 4
     detector = load(tmp_path / "models/detector")
