@@ -30,7 +30,7 @@ TINY = {  # a project of 8 people that is trained in seconds
     "filter": {"min_sharpness": 0, "min_faces": 2},
     "split": {"train": 0.5, "val": 0.25, "test": 0.25},
     "augment": {"copies": 1},
-    "train": {"encoder": "small_cnn", "hidden": 16, "side": 32, "epochs": 1},
+    "train": {"encoder": "small_cnn", "hidden": 16, "side": 32, "epochs": 1, "frames": 2},
     "evaluate": {"resamples": 100},
 }
 TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # degrees clockwise: a display matrix, by rows
