@@ -19,7 +19,7 @@ from deepfake.inference import architecture, load
 from deepfake.models.network import Network
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["train"]
-TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32}
+TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "motion": False}
 BACKBONES = {"timm": "test_resnet", "video": "mc3_18"}
 WEIGHTS = "member_0.safetensors"
 PREPARED = {"extract": {"frames_per_video": 4}, "detect": {"size": 64, "weights": None}, "filter": {"min_side": 30}}

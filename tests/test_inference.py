@@ -13,7 +13,7 @@ from deepfake.models.network import Network
 from deepfake.scores import Scoring
 
 USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["train"]
-TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "sampling": "spread"}
+TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "sampling": "spread", "motion": False}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

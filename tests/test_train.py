@@ -29,6 +29,7 @@ P = TrainParams(
     **USUAL["train"]
     | {"encoder": "cnn", "head": "mean", "frames": 2, "side": 32, "epochs": 3, "draws": 2, "batch_size": 8}
     | {"flip": 0.0, "ema": 0.0, "learning_rate": 0.002, "decay_every": 15, "patience": 15}
+    | {"sampling": "spread", "motion": False}
 )
 BEFORE = {  # the other sections that a detector is made of
     "extract": {"root": "videos", "layout": "manifest", "sampling": "count", "frames_per_video": 4, "fps": 1.0}
@@ -448,7 +449,7 @@ def test_the_detector_says_how_videos_were_prepared_for_it(clips, tmp_path, caps
     assert card["params"] == {"extract": policy, "detect": BEFORE["detect"], "filter": BEFORE["filter"]}
     assert card["validation"]["videos"] == 4
     detector = load(tmp_path / "models/detector")
-    assert detector.members[0].settings == params(epochs=2).model_dump()
+    assert detector.members[0].settings == params(epochs=2).model_dump(mode="json")
     for label, verdict in enumerate(("real", "fake")):
         assert detector.verdict(detector.score([detector.track(faces(label, 200))])) == verdict
 
