@@ -56,6 +56,8 @@ def imported(script: str) -> set[str]:
         "import deepfake; deepfake.__all__",
         "sys.argv = ['deepfake', '--help']; from deepfake.app.cli import main; main()",
         "sys.argv = ['deepfake', 'predict', '--help']; from deepfake.app.cli import main; main()",
+        # the shell is named, not looked for: there may be none
+        "import os; os.environ['_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION'] = '1'; "
         "sys.argv = ['deepfake', '--show-completion', 'bash']; from deepfake.app.cli import main; main()",
     ],
 )

@@ -13,9 +13,10 @@ import yaml
 
 from deepfake.dataset.videos import read
 
-STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate"]
-STAGES += ["controls", "report"]
+STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"]
+STAGES += ["evaluate", "controls", "report"]
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
+FACES = ["demo", "detect", "augment", "train", *BUNDLED]  # who looks at faces, or at their landmarks
 VIDEOS = 16
 
 pytestmark = pytest.mark.slow
@@ -88,13 +89,13 @@ def test_the_table_of_what_is_stale_after_which_edit(dvc, project, tmp_path):
 
     # a formula
     edit(package / "faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64")
-    assert stale(dvc, project) == ["demo", "detect", *BUNDLED]
+    assert stale(dvc, project) == FACES
     edit(package / "faces.py", "SHARPNESS_SIDE = 64", "SHARPNESS_SIDE = 128")
 
     # an upgrade
     (tmp_path / "newer/dlib_bin-99.dist-info").mkdir(parents=True)
     (tmp_path / "newer/dlib_bin-99.dist-info/METADATA").write_text("Name: dlib-bin\nVersion: 99\n")
-    assert stale(dvc, project, tmp_path / "newer") == ["demo", "detect", *BUNDLED]
+    assert stale(dvc, project, tmp_path / "newer") == FACES
     assert stale(dvc, project) == []
 
 
