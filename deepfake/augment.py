@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from deepfake import video
 from deepfake.base.items import Item
@@ -45,8 +45,9 @@ class Alteration(Params):
 
 
 class Margin(Params):
-    """What shapes a search for landmarks, beside the crops."""
+    """The one setting of the section detect that matters to whoever has the crops."""
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
     margin: float  # around the face in a crop, in parts of the face, on each side
 
 

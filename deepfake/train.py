@@ -151,7 +151,8 @@ def validation_of(network: Network, val: Tracks, p: TrainParams) -> pd.DataFrame
 
 def shape_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> list[Any]:
     """All that shapes a training, as JSON: settings, code, libraries, and data by the keys of their files."""
-    made_of = code.shape(__name__, f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
+    network = (f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
+    made_of = code.shape(__name__, *network, unused=() if self_blend else ("deepfake.pseudo",))
     data = [[t.table.to_json(), list(map(str, [*t.files, *t.redrawn])), t.margin] for t in (train, val)]
     weights = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
     return [p.live(), self_blend, train.forging.model_dump(mode="json"), weights, made_of, data]

@@ -15,6 +15,7 @@ CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
     "models.encoders": "train.encoder",
     "models.heads": "train.head",
 }
+USED_BY = {"deepfake.pseudo": "augment.self_blend"}  # package: the key that gives it a use
 WEIGHTS = {  # stage: the key that may name a file: of weights, a list
     "calibrate": "detect.weights",  # which it copies
     "detect": "detect.weights",
@@ -41,13 +42,14 @@ def names() -> list[str]:
 
 def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What shapes the results of a stage beside its inputs and params. A choice that is wrong is left to the stage."""
-    own = code.closure(f"stages.{name}")
+    unused = [package for package, key in USED_BY.items() if not value(settings, key)]
+    own = code.closure(f"stages.{name}", unused=unused)
     loaded = {kind for module in own for kind in code.kinds(module)}
     chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(kind, settings)]
-    others = set(code.closure(*chosen)) - set(own)  # a plugin may load any of its kind by itself
+    others = set(code.closure(*chosen, unused=unused)) - set(own)  # a plugin may load any of its kind by itself
     inner = {kind for module in others for kind in code.kinds(module)}
     chosen += [f"deepfake.{kind}.{plugin}" for kind in sorted(inner) for plugin in plugins.names(kind)]
-    shape = code.shape(f"stages.{name}", *chosen)
+    shape = code.shape(f"stages.{name}", *chosen, unused=unused)
     weights = value(settings, WEIGHTS.get(name, ""))
     if isinstance(weights, str):
         shape["models"][weights] = hashes.content(Path(weights))

@@ -7,10 +7,9 @@ import pandas as pd
 
 from deepfake import bundle, redraw
 from deepfake import clips as sequences
-from deepfake.augment import AugmentParams
+from deepfake.augment import AugmentParams, Margin
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
-from deepfake.detect import DetectParams
 from deepfake.learning.batches import Tracks
 from deepfake.learning.devices import is_first
 from deepfake.models.network import Network, side_of
@@ -47,7 +46,7 @@ def run(
     tracks = Tracks(
         *(table, sequences.arrays(files, table["positions"], side), augment.forging),
         redrawn=drawn(redrawn, table),
-        margin=params.load("detect", DetectParams).margin,
+        margin=params.load("detect", Margin).margin,
     )
     train, val = (tracks.where(table["split"] == name) for name in ("train", "val"))
     start = time.perf_counter()

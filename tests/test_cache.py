@@ -44,6 +44,15 @@ def test_entries_are_told_by_kind_size_and_last_use():
     assert found[0].used == pytest.approx(time.time() - 3 * DAY, abs=60)
 
 
+def test_what_another_run_removes_meanwhile_is_passed_over(monkeypatch):
+    put("a", 10, days=1)
+    (store() / "extract/file").touch()  # no entry
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda folder: [(here, dirs, [*f, "gone"]) for here, dirs, f in walk(folder)])
+    assert [(entry.path.name, entry.size) for entry in cache.entries()] == [("a", 10)]
+    assert sum(stat.st_size for stat in disk.files(store() / "extract")) == 10
+
+
 def test_what_an_out_shares_costs_nothing():
     folder = put("a", 10, days=1)
     disk.link(folder / "frames.mkv", store().parent / "out.mkv")

@@ -227,7 +227,7 @@ def test_a_killed_run_goes_on_where_it_was(lab, tmp_path, monkeypatch):
     environment = os.environ | {"PYTHONPATH": path, "SLEEP_AT": "02"}
     command = [sys.executable, "-c", RUN]
     killed = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
-    until(lambda: list(store.rglob("half.txt")))
+    until(lambda: any("half.txt" in names for *_, names in os.walk(store)))  # rglob fails where a folder is renamed
     os.killpg(killed.pid, signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     assert len(list(store.glob("*/*/result.json"))) == 2

@@ -21,12 +21,15 @@ ROOT = Path(__file__).parents[1]
 SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 EVERY = code.names()
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
-FACES = ("augment", "demo", "detect", "robustness", "train")  # who looks at faces, or at their landmarks
+BLENDS = {"augment": {**SETTINGS["augment"], "self_blend": 0.5}}
+FACES = ("demo", "detect", "robustness")  # who looks at faces
+LANDMARKS = ("augment", "train")  # who looks at their landmarks, where blends are made of them
 
 
-def stale(change: Callable[[], object], settings: dict[str, Any] = SETTINGS) -> list[str]:
-    """The stages whose file differs after a change."""
-    before = {name: code.made_of(name, SETTINGS) for name in EVERY}
+def stale(change: Callable[[], object], **settings: Any) -> list[str]:
+    """The stages whose file differs after a change, with some sections of the settings set otherwise."""
+    settings = SETTINGS | settings
+    before = {name: code.made_of(name, settings) for name in EVERY}
     change()
     return [name for name in EVERY if code.made_of(name, settings) != before[name]]
 
@@ -62,11 +65,25 @@ def test_an_edit_makes_those_stale_that_it_touches(house, file, old, new, stages
 
 
 @pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64"),
+        ("pseudo/shapes.py", "import", "import math\nimport"),
+        ("pseudo/degrade.py", "import", "import math\nimport"),
+    ],
+)
+def test_how_blends_are_made_counts_where_they_are_made(house, file, old, new):
+    with_blends = stale(lambda: edited(house / "deepfake" / file, old, new), **BLENDS)
+    assert set(LANDMARKS) <= set(with_blends)
+    assert not set(LANDMARKS) & set(stale(lambda: edited(house / "deepfake" / file, new, old)))
+
+
+@pytest.mark.parametrize(
     ("package", "stages"),
     [
         ("numpy", EVERY),
         ("dlib-bin", sorted([*FACES, *BUNDLED])),
-        ("albucore", ["augment", "train"]),  # which finds its finished training again
+        ("albucore", ["augment", "train"]),  # which reads the settings of both
         ("torch", ["evaluate", "redraw", "robustness", "train"]),
         ("scikit-learn", None),
         ("tqdm", []),
@@ -114,7 +131,8 @@ def test_downloaded_weights_are_told_by_their_revision(tmp_path, monkeypatch):
 
 def test_a_wrong_choice_is_left_to_the_stage_to_say():
     wrong = SETTINGS | {"train": SETTINGS["train"] | {"head": "lstmm"}, "detect": None}
-    assert stale(lambda: None, wrong) == sorted(["augment", "detect", "evaluate", "robustness", "train", *BUNDLED])
+    differ = [name for name in EVERY if code.made_of(name, wrong) != code.made_of(name, SETTINGS)]
+    assert differ == sorted(["detect", "evaluate", "robustness", "train", *BUNDLED])
 
 
 def test_the_files_are_small_and_equal_when_made_again(tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def devices() -> Iterator[Check]:
 
 def caches() -> Iterator[Check]:
     """What is kept between runs, and how much room it takes."""
-    from deepfake.base import cache
+    from deepfake.base import cache, disk
 
     kept = cache.entries()
     own, bound = sum(entry.own for entry in kept), cache.limit() * cache.GB
@@ -228,7 +228,7 @@ def caches() -> Iterator[Check]:
     torch_home = Path(os.environ.get("TORCH_HOME") or home / "torch")
     for name, folder in (("dvc", Path(".dvc/cache")), ("hugging face", hub), ("torch", torch_home)):
         if folder.is_dir():
-            yield Check("caches", name, "ok", f"{size(occupied(folder))} in {folder}")
+            yield Check("caches", name, "ok", f"{size(disk.occupied(folder))} in {folder}")
     free = shutil.disk_usage(Path.cwd()).free
     yield Check("caches", "free here", "ok", size(free))
 
@@ -245,12 +245,6 @@ def trained() -> Iterator[Check]:
     else:
         auc = card.validation.get("auc")
         yield Check("models", str(folder), "ok", f"whole, validation AUC {auc:.3f}" if auc is not None else "whole")
-
-
-def occupied(folder: Path) -> int:
-    """Bytes of all files below, each counted once, however many names it has."""
-    stats = (path.lstat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}.values())
 
 
 def size(count: float) -> str:

@@ -101,8 +101,11 @@ def turn() -> Iterator[None]:
 
 def entries() -> list[Entry]:
     """All that is kept, the least recently used first."""
-    folders = [path for path in store().glob("*/*") if path.is_dir() and not path.parent.name.startswith(".")]
-    return sorted(map(_entry, folders), key=lambda entry: (entry.used, entry.path))
+    kept = []
+    for folder in store().glob("[!.]*/*"):
+        with suppress(FileNotFoundError):  # another run removes it
+            kept += [_entry(folder)] if folder.is_dir() else []
+    return sorted(kept, key=lambda entry: (entry.used, entry.path))
 
 
 def surplus(
@@ -161,7 +164,7 @@ def table(kept: Sequence[Entry]) -> str:
 
 def _entry(folder: Path) -> Entry:
     kind = folder.parent.name
-    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    files = disk.files(folder)
     return Entry(
         kind="old" if re.fullmatch("[0-9a-f]{2}", kind) else kind,  # of the layout before there were kinds
         path=folder,

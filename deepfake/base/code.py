@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import sys
+from collections.abc import Collection
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,9 +30,12 @@ NEUTRAL = {
 }
 
 
-def shape(*modules: str) -> dict[str, Any]:
-    """What shapes the results of the modules, as JSON; equal on machines with equal code and libraries."""
-    found = closure(*modules)
+def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
+    """What shapes the results of the modules, as JSON; equal on machines with equal code and libraries.
+
+    `unused` are packages of ours that they import, and that the settings leave without a use.
+    """
+    found = closure(*modules, unused=unused)
     outside = {name for module in found for name in imported(module) if not is_ours(name)}
     return {
         "code": {module: meaning(module) for module in found},
@@ -40,14 +44,17 @@ def shape(*modules: str) -> dict[str, Any]:
     }
 
 
-def closure(*modules: str) -> list[str]:
-    """The modules and all of ours that they import, directly or not, lazily or not, but for neutral ones; sorted."""
+def closure(*modules: str, unused: Collection[str] = ()) -> list[str]:
+    """The modules and all of ours that they import, directly or not, lazily or not; sorted.
+
+    Without those that are neutral, and those of the packages that are unused.
+    """
     found: set[str] = set()
     todo = list(modules)
     while todo:
         if (module := todo.pop()) not in found | set(NEUTRAL):
             found.add(module)
-            todo += [name for name in imported(module) if is_ours(name)]
+            todo += [name for name in imported(module) if is_ours(name) and name.rpartition(".")[0] not in unused]
     return sorted(found)
 
 

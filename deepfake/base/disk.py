@@ -28,8 +28,23 @@ def sweep(folder: Path) -> None:
     """Remove the unfinished folders in a folder that are old enough to be nobody's."""
     for path in folder.glob(".new-*"):
         with suppress(FileNotFoundError):  # another run ends, or sweeps
-            if max(part.lstat().st_mtime for part in (path, *path.rglob("*"))) < time.time() - LEFTOVER:
+            if max(stat.st_mtime for stat in (path.lstat(), *files(path))) < time.time() - LEFTOVER:
                 shutil.rmtree(path)
+
+
+def files(folder: Path) -> list[os.stat_result]:
+    """What is known of each file below, links not followed; without what another run removes or renames meanwhile."""
+    found = []
+    for here, _, names in os.walk(folder):  # which passes over a folder that is gone
+        for name in names:
+            with suppress(FileNotFoundError):
+                found.append(Path(here, name).lstat())
+    return found
+
+
+def occupied(folder: Path) -> int:
+    """Bytes of all files below, each counted once, however many names it has."""
+    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in files(folder)}.values())
 
 
 def settle(folder: Path) -> None:

@@ -22,6 +22,7 @@ from deepfake.base.hashes import content as content
 from deepfake.base.params import Params
 
 RESULT = "result.json"  # written last: what the work returned, and the sizes of its files
+EMPTY = "empty.txt"  # in an out without anything else
 FORM = 2  # of an entry
 
 _used: set[Path] = set()  # the entries of this process
@@ -68,6 +69,8 @@ def build(
             for file in sorted(one.entry.iterdir()):
                 if file.name != RESULT:
                     disk.link(file, new / place(item.name, file.name))
+        if not any(new.iterdir()):
+            (new / EMPTY).write_text("no item has a file\n", encoding="utf-8")  # DVC warns of a folder without any
     return made
 
 

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from deepfake.base.errors import UserError
 from deepfake.clips import drawn, padded, resized
-from deepfake.faces import Floats
 from deepfake.pseudo.blend import Forging, Sample, pair
+from deepfake.scores import Floats
 from deepfake.video import Images
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
