@@ -11,7 +11,7 @@ import pandas as pd
 from dvclive.lightning import DVCLiveLogger
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from deepfake.base import code, items
+from deepfake.base import code, items, libraries
 from deepfake.base.errors import UserError
 from deepfake.base.tables import DIGITS
 from deepfake.inference import device
@@ -154,7 +154,9 @@ def shape_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> l
     network = (f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
     made_of = code.shape(__name__, *network, unused=() if self_blend else ("deepfake.pseudo",))
     data = [[t.table.to_json(), list(map(str, [*t.files, *t.redrawn])), t.margin] for t in (train, val)]
-    weights = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
+    weights: Any = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
+    if p.pretrained is True:
+        weights = libraries.downloaded(p.backbone or "")
     return [p.live(), self_blend, train.forging.model_dump(mode="json"), weights, made_of, data]
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deepfake.base import code, hashes, params, plugins
+from deepfake.base import code, hashes, libraries, params, plugins
 from deepfake.base.disk import aside
 from stages.command import Out, done, main
 
@@ -54,7 +54,7 @@ def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     if isinstance(weights, str):
         shape["models"][weights] = hashes.content(Path(weights))
     elif weights is True:
-        shape["models"] |= downloaded(str(value(settings, "train.backbone")))
+        shape["models"] |= libraries.downloaded(str(value(settings, "train.backbone")))
     return shape
 
 
@@ -70,19 +70,6 @@ def value(settings: dict[str, Any], key: str) -> Any:
     section, _, name = key.partition(".")
     values = settings.get(section)
     return values.get(name) if isinstance(values, dict) else None
-
-
-def downloaded(backbone: str) -> dict[str, str]:
-    """The revisions of a backbone's weights in the cache of Hugging Face's hub: timm/resnet50.a1_in1k -> a commit.
-
-    Those of torchvision are told by its version: their hash is in its code.
-    """
-    from huggingface_hub import constants  # only for those who download
-
-    refs = sorted(Path(constants.HF_HUB_CACHE).glob("models--*/refs/main"))
-    names = {ref: ref.parents[1].name.removeprefix("models--").replace("--", "/") for ref in refs}
-    ours = {ref: name for ref, name in names.items() if name.split("/")[-1].split(".")[0] == backbone.split(".")[0]}
-    return {name: ref.read_text(encoding="utf-8").strip() for ref, name in ours.items()}
 
 
 if __name__ == "__main__":

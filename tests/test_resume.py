@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from huggingface_hub import constants
 
 from deepfake.base import items
 from deepfake.base.errors import UserError
 from deepfake.learning.batches import Tracks
 from deepfake.learning.devices import loading, trained_on
-from deepfake.train import TrainParams, fit
+from deepfake.train import TrainParams, fit, shape_of
 
 ROOT = Path(__file__).parents[1]
 P = TrainParams(
@@ -145,6 +146,18 @@ def test_a_training_of_other_settings_begins_anew(folder):
         ("best.ckpt", "last.ckpt", "lock"),
         ("done.ckpt", "lock"),
     ]  # it waits
+
+
+def test_other_weights_of_the_hub_are_another_training(folder, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    revision = folder / "hub/models--timm--resnet18.a1_in1k/refs/main"
+    revision.parent.mkdir(parents=True)
+    p = P.model_copy(update={"encoder": "timm", "backbone": "resnet18", "pretrained": True})
+    shapes = []
+    for commit in ("c0ffee", "decade", "c0ffee"):
+        revision.write_text(commit)
+        shapes.append(shape_of(*halves(folder), p, 0.0))
+    assert shapes[0] == shapes[2] != shapes[1]
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])

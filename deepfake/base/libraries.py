@@ -1,7 +1,8 @@
-"""libraries: which versions of which libraries shape a result, read from what is installed, without importing it."""
+"""libraries: which versions of which libraries shape a result, and of weights they download; nothing is imported."""
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 # What installs a module, where that has another name; of several each that is there counts.
 PROVIDERS = {
@@ -48,6 +49,19 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
     found = {package: _installed(package) for name in names for package in PROVIDERS.get(name, (name,))}
     known = {package: said for package, said in found.items() if said}
     return dict(sorted((known | (_ffmpeg() if "av" in names else {})).items()))
+
+
+def downloaded(backbone: str) -> dict[str, str]:
+    """The revisions of a backbone's weights in the cache of Hugging Face's hub: timm/resnet50.a1_in1k -> a commit.
+
+    Those of torchvision are told by its version: their hash is in its code.
+    """
+    from huggingface_hub import constants  # only for those who download
+
+    refs = sorted(Path(constants.HF_HUB_CACHE).glob("models--*/refs/main"))
+    names = {ref: ref.parents[1].name.removeprefix("models--").replace("--", "/") for ref in refs}
+    ours = {ref: name for ref, name in names.items() if name.split("/")[-1].split(".")[0] == backbone.split(".")[0]}
+    return {name: ref.read_text(encoding="utf-8").strip() for ref, name in ours.items()}
 
 
 def _installed(package: str) -> str:
