@@ -28,10 +28,10 @@ def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int 
     They are made once and lie in the store, to be read as memory maps: training never decodes.
     """
     todo = [
-        Item(file.as_posix(), (file,), {"positions": [int(i) for i in some]})
-        for file, some in zip(files, positions, strict=True)
+        Item(file.as_posix(), (file,), {"positions": [int(i) for i in places]})
+        for file, places in zip(files, positions, strict=True)
     ]
-    return [one.entry / ARRAY for one in items.make(todo, work, Size(side=side), label="decode")]
+    return [made.entry / ARRAY for made in items.make(todo, work, Size(side=side), label="decode")]
 
 
 def work(item: Item, folder: Path, p: Size) -> None:

@@ -104,11 +104,11 @@ class Search:
     def everywhere(self, image: Images, known: list[Face]) -> list[Face]:
         """The faces of the whole frame, searched small; searched again at twice the size where one is missed."""
         scale = min(1.0, self.p.search_side / max(image.shape[:2]))
-        found = self.scaled(image, scale)
+        faces = self.scaled(image, scale)
         first_of_large = not self.last and scale < 1  # small faces of the first frame are followed from there
-        if first_of_large or not (found or known) or self.missed(found + known):
-            found = found + self.scaled(image, 2 * scale)
-        return found
+        if first_of_large or not (faces or known) or self.missed(faces + known):
+            faces = faces + self.scaled(image, 2 * scale)
+        return faces
 
     def scaled(self, image: Images, scale: float, left: int = 0, top: int = 0) -> list[Face]:
         """The faces of the image searched at a scale; it was cut at (left, top) of the frame they are told in."""
@@ -135,7 +135,7 @@ def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
     """
     detector = detector_of(p.detector, p.weights)
     search = Search(detector, p)
-    found: list[Track] = []
+    known: list[Track] = []
     recent: deque[Shown] = deque(maxlen=HELD + 1)
     colours: Counts | None = None
     with ExitStack() as stack:
@@ -146,20 +146,20 @@ def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
             recent.append(Shown(frame, cut, search(image, frame.time, cut)))
             sights = [Sight(face, Look(image, face, detector.template)) for face in recent[-1].faces]
             for sight, track in (
-                linked(found, sights, frame.time, cut, p.min_overlap)
+                linked(known, sights, frame.time, cut, p.min_overlap)
                 if detector.window
-                else [(sight, found[0] if found else None) for sight in sights]  # whole frames are nobody
+                else [(sight, known[0] if known else None) for sight in sights]  # whole frames are nobody
             ):
                 if track is None:
-                    number = len(found)
+                    number = len(known)
                     track = Track(number, folder / f"{number}.mkv", detector.template, p.size, p.margin)
                     stack.push(track.open)
-                    found.append(track)
+                    known.append(track)
                 else:
-                    for missed in recovered(track, sight, recent, p):
-                        track.add(*missed)
+                    for face in recovered(track, sight, recent, p):
+                        track.add(*face)
                 track.see(frame, image, sight)
-    return [row for track in found for row in track.rows]
+    return [row for track in known for row in track.rows]
 
 
 def recovered(
@@ -170,19 +170,19 @@ def recovered(
     The gap is short and without a cut, no other face was found at the place, and what is seen there is the face before
     or the one after.
     """
-    *missed, last = (one for one in recent if one.frame.index > track.frame)
+    *missed, last = (shown for shown in recent if shown.frame.index > track.frame)
     seconds = last.frame.time - track.time
     whole = not missed or missed[0].frame.index == track.frame + 1
-    if seconds > p.max_gap or not whole or any(one.cut for one in [*missed, last]):
+    if seconds > p.max_gap or not whole or any(shown.cut for shown in [*missed, last]):
         return
-    for one in missed:
-        face = between(track.face, sight.face, (one.frame.time - track.time) / seconds)
-        if one.faces and overlap(face.box[None], np.stack([f.box for f in one.faces])).max() >= p.min_overlap:
+    for shown in missed:
+        face = between(track.face, sight.face, (shown.frame.time - track.time) / seconds)
+        if shown.faces and overlap(face.box[None], np.stack([f.box for f in shown.faces])).max() >= p.min_overlap:
             continue
-        image = one.frame.rgb()
+        image = shown.frame.rgb()
         look = Look(image, face, track.template)
         if max(correlation(look, track.look), correlation(look, sight.look)) >= SAME_VIEW:
-            yield one.frame, image, face
+            yield shown.frame, image, face
 
 
 def between(before: Face, after: Face, share: float) -> Face:

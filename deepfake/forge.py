@@ -88,18 +88,20 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
         raise UserError(f"{out_dir} is not empty", "name a new folder, or remove this one")
     for method in p.methods:
         plugins.load("forgeries", method)  # before any work: a wrong name is a mistake
-    found = listing(real_dir)
+    reals = listing(real_dir)
     with aside(out_dir) as new:
-        reals = parallel.run(_take, [(one, new / "real", p) for one in found], "real")
-        usable = [one for one in reals if one.status in USABLE]
+        reals = parallel.run(_take, [(real, new / "real", p) for real in reals], "real")
+        usable = [real for real in reals if real.status in USABLE]
         swaps = pair(usable, p)
         if not swaps:
             raise _too_few(real_dir, reals)
-        made = parallel.run(_swap, [(*swap, new / "fake", p) for swap in swaps], "fake")
-        done = [swap for swap, one in zip(swaps, made, strict=True) if not isinstance(one, str)]
+        outcomes = parallel.run(_swap, [(*swap, new / "fake", p) for swap in swaps], "fake")
+        done = [swap for swap, outcome in zip(swaps, outcomes, strict=True) if not isinstance(outcome, str)]
         if not done:
-            raise UserError(f"{real_dir}: no fake could be made: {made[0]}", "run it again when the videos are there")
-        result = Forged(_manifest(usable, done), _report(real_dir, reals, swaps, made))
+            raise UserError(
+                f"{real_dir}: no fake could be made: {outcomes[0]}", "run it again when the videos are there"
+            )
+        result = Forged(_manifest(usable, done), _report(real_dir, reals, swaps, outcomes))
         tables.write(new / "report.csv", result.report)
         tables.write(new / "manifest.csv", result.manifest)
     return result
@@ -107,7 +109,7 @@ def forge(real_dir: Path, out_dir: Path, p: ForgeParams) -> Forged:
 
 def listing(real_dir: Path) -> list[Real]:
     """The real videos under a folder, those of its index or all, sorted by path."""
-    return [Real(one.path, one.name, one.identity) for one in sources.listing(real_dir)]
+    return [Real(real.path, real.name, real.identity) for real in sources.listing(real_dir)]
 
 
 def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real, str]]:
@@ -117,14 +119,14 @@ def pair(reals: list[Real], p: ForgeParams) -> list[tuple[Real, Real, str]]:
     one is on the fakes of two groups. Each video of a person is a target, each video of the other in turn its source.
     The methods are dealt within a group, too, so that each has as many groups.
     """
-    people = sorted({one.identity for one in reals})
+    people = sorted({real.identity for real in reals})
     if len(people) < 2:
         return []
     shuffled = [people[i] for i in np.random.default_rng(p.seed).permutation(len(people))]
     number = max(1, len(people) // (p.pairs + 1))
     swaps: list[tuple[Real, Real, str]] = []
     for group in (shuffled[i::number] for i in range(number)):
-        videos = [[one for one in reals if one.identity == person] for person in group]
+        videos = [[real for real in reals if real.identity == person] for person in group]
         for i, targets in enumerate(videos):
             for step in range(1, min(p.pairs, len(group) - 1) + 1):
                 method = p.methods[(i + step - 1) % len(p.methods)]
@@ -166,7 +168,7 @@ def _swap(job: tuple[Real, Real, str, Path, ForgeParams]) -> int | str:
     """Write one fake; how many of its frames stay as they are, or why there is none. A shorter source starts again."""
     target, source, name, folder, p = job
     method = plugins.load("forgeries", name)
-    both = [Footage(partial(_frames, one.path, p, []), one.landmarks) for one in (target, source)]
+    both = [Footage(partial(_frames, clip.path, p, []), clip.landmarks) for clip in (target, source)]
     try:
         with _film(method.forged(*both, p.resolution)) as film:
             _encode(folder / f"{_fake_name(target, source)}.mp4", film, target)
@@ -221,12 +223,12 @@ def _frames(path: Path, p: ForgeParams, lost: list[str]) -> Iterator[Images]:
 
 
 def _too_few(real_dir: Path, reals: list[Real]) -> UserError:
-    unusable = [one for one in reals if one.status not in USABLE]
-    people = {one.identity for one in reals} - {one.identity for one in unusable}
-    said = "".join(f"\n{printable(str(one.path))}: {one.reason}" for one in unusable)
+    unusable = [real for real in reals if real.status not in USABLE]
+    people = {real.identity for real in reals} - {real.identity for real in unusable}
+    reasons = "".join(f"\n{printable(str(real.path))}: {real.reason}" for real in unusable)
     return UserError(
         f"{real_dir}: a swap needs two people; of {len(reals)} videos {len(reals) - len(unusable)} can be used, with "
-        f"{len(people)} people on them{said}",
+        f"{len(people)} people on them{reasons}",
         "add videos of other people, their faces frontal and 40 px or larger",
     )
 
@@ -236,7 +238,7 @@ def _fake_name(target: Real, source: Real) -> str:
 
 
 def _manifest(reals: list[Real], swaps: list[tuple[Real, Real, str]]) -> pd.DataFrame:
-    rows = [(f"real/{one.name}.mp4", "real", one.identity, "", "") for one in reals]
+    rows = [(f"real/{real.name}.mp4", "real", real.identity, "", "") for real in reals]
     for target, source, method in swaps:
         shown = "+".join((target.identity, source.identity)[: plugins.load("forgeries", method).PEOPLE])
         rows.append((f"fake/{_fake_name(target, source)}.mp4", "fake", shown, method, f"real/{target.name}.mp4"))
@@ -244,13 +246,21 @@ def _manifest(reals: list[Real], swaps: list[tuple[Real, Real, str]]) -> pd.Data
 
 
 def _report(
-    real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real, str]], made: list[int | str]
+    real_dir: Path, reals: list[Real], swaps: list[tuple[Real, Real, str]], outcomes: list[int | str]
 ) -> pd.DataFrame:
     rows = [
-        (printable(one.path.relative_to(real_dir).as_posix()), one.status, one.reason, len(one.landmarks), one.faceless)
-        for one in reals
+        (
+            printable(real.path.relative_to(real_dir).as_posix()),
+            real.status,
+            real.reason,
+            len(real.landmarks),
+            real.faceless,
+        )
+        for real in reals
     ]
-    for (target, source, _), one in zip(swaps, made, strict=True):
-        told = ("decode_error", one, 0, 0) if isinstance(one, str) else ("ok", "", len(target.landmarks), one)
-        rows.append((f"fake/{_fake_name(target, source)}.mp4", *told))
+    for (target, source, _), outcome in zip(swaps, outcomes, strict=True):
+        row = (
+            ("decode_error", outcome, 0, 0) if isinstance(outcome, str) else ("ok", "", len(target.landmarks), outcome)
+        )
+        rows.append((f"fake/{_fake_name(target, source)}.mp4", *row))
     return pd.DataFrame(rows, columns=["path", "status", "reason", "frames", "faceless"])

@@ -39,7 +39,9 @@ class Look:
     @cached_property
     def grey(self) -> bool:
         """Whether it has no colours."""
-        return float(np.ptp(self.chip, axis=2).mean()) < CHROMA
+        red, green, blue = cv2.split(self.chip)
+        span = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+        return float(np.mean(span)) < CHROMA
 
     @cached_property
     def pattern(self) -> Floats:
@@ -78,9 +80,9 @@ def correlation(one: Look, other: Look) -> float:
 
 def alike(one: Look, other: Look, cut: bool) -> bool:
     """Whether a face goes on where another was: surely the same one. After a cut its colours alone do not tell."""
-    limit = ALIKE_GREY if one.grey or other.grey else ALIKE
     far = apart(one.colours, other.colours)
-    return (not cut and far < limit) or (far < FAR and correlation(one, other) >= SAME_PICTURE)
+    near = far < ALIKE_GREY or (far < ALIKE and not (one.grey or other.grey))
+    return (not cut and near) or (far < FAR and correlation(one, other) >= SAME_PICTURE)
 
 
 def distance(one: Look, other: Look) -> float:

@@ -39,15 +39,15 @@ class Recipe(Settings):
     def overrides(self, demo: bool = False) -> list[str]:
         """The settings as `dvc exp run -S` takes them; for the demo, those of train alone, and reduced."""
         sections = {"train": self.train | self.demo} if demo else self.sections()
-        return [f"{section}.{key}={text(value)}" for section, some in sections.items() for key, value in some.items()]
+        return [f"{name}.{key}={text(value)}" for name, values in sections.items() for key, value in values.items()]
 
 
 def names(folder: Path = Path("recipes")) -> list[str]:
     """The recipes of a folder, sorted. Raises UserError where there is none."""
-    found = sorted({file.stem for file in folder.glob("*.yaml")} - {DEFAULTS})
-    if not found:
+    stems = sorted({file.stem for file in folder.glob("*.yaml")} - {DEFAULTS})
+    if not stems:
         raise UserError(f"no recipes in {folder.absolute()}", "run the command in the folder of the pipeline")
-    return found
+    return stems
 
 
 def load(name: str, folder: Path = Path("recipes")) -> Recipe:

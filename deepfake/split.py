@@ -60,25 +60,25 @@ def split(videos: pd.DataFrame, kept: pd.DataFrame, p: SplitParams) -> pd.DataFr
     Videos that gave no frames or no faces are dealt too: they count in the coverage.
     """
     table = videos.assign(status=status(videos, kept), group=groups(videos, p.by))
-    if found := contradictions(table):
+    if clashes := contradictions(table):
         raise UserError(
-            "the same pictures are called real and fake:\n" + "\n".join(found[:10]),
+            "the same pictures are called real and fake:\n" + "\n".join(clashes[:10]),
             "one of the labels is wrong: correct it, or take these videos out",
         )
-    table["split"] = _said(table, p)
+    table["split"] = assigned(table, p)
     if len(stray := table[~table["split"].isin((*SPLITS, OUT))]):
         named = ", ".join(stray["video_id"].head(3))
-        said = ", ".join(sorted(map(repr, set(stray["split"]))))
+        given = ", ".join(sorted(map(repr, set(stray["split"]))))
         raise UserError(
-            f"{len(stray)} videos are in no split: {named} ...; theirs is {said}", "or set split.mode: hash"
+            f"{len(stray)} videos are in no split: {named} ...; theirs is {given}", "or set split.mode: hash"
         )
     taken = table["split"] != OUT
     if not taken.all():
         table["group"] = groups(table[taken], p.by).reindex(table.index).fillna("video:" + table["video_id"])
-    if (found := leaks(table[taken])) and p.leaks == "refuse":
+    if (leaking := leaks(table[taken])) and p.leaks == "refuse":
         hint = "split.mode: hash has no leaks"
         raise UserError(
-            "the same on two sides of the split:\n" + "\n".join(found[:10]),
+            "the same on two sides of the split:\n" + "\n".join(leaking[:10]),
             f"{hint}; split.leaks: report lets a published split pass, and counts them"
             if p.mode == "official"
             else hint,
@@ -89,9 +89,9 @@ def split(videos: pd.DataFrame, kept: pd.DataFrame, p: SplitParams) -> pd.DataFr
     if empty := [f"no {NAMES[label]} in {s}" for (s, label), n in counts.items() if not n]:
         number = table["group"].nunique()
         raise UserError(f"{', '.join(empty)}: {len(ok)} usable videos in {number} groups", _way_out(ok, asked, p.mode))
-    names = ["video_id", "label", "identities", "method", "dataset", "source", "group", "split", "status"]
-    done = table[names].sort_values("video_id", ignore_index=True)
-    done.attrs["leaks"] = found
+    columns = ["video_id", "label", "identities", "method", "dataset", "source", "group", "split", "status"]
+    done = table[columns].sort_values("video_id", ignore_index=True)
+    done.attrs["leaks"] = leaking
     return done
 
 
@@ -107,13 +107,13 @@ def status(videos: pd.DataFrame, kept: pd.DataFrame) -> "pd.Series[str]":
 def contradictions(table: pd.DataFrame) -> list[str]:
     """The usable videos that show equal pictures under both labels, in words; empty for none."""
     usable = table[table["status"].isin(USABLE)].sort_values("video_id")
-    found = set()
+    clashes = set()
     for of in (name for name in PICTURES if name in usable):
         shared = usable[(usable[of] != "") & usable[of].duplicated(keep=False)]
-        for _, some in shared.groupby(of):
-            if some["label"].nunique() > 1:
-                found.add(" and ".join(f"{row.video_id} ({NAMES[row.label]})" for row in some.itertuples()))
-    return sorted(found)
+        for _, twins in shared.groupby(of):
+            if twins["label"].nunique() > 1:
+                clashes.add(" and ".join(f"{row.video_id} ({NAMES[row.label]})" for row in twins.itertuples()))
+    return sorted(clashes)
 
 
 def deal(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
@@ -123,8 +123,8 @@ def deal(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
     if p.cut is None or not large.any():
         return _by_hash(table, p)
     loose = atoms(table[large], p.by)
-    sides = pd.Series(_by_hash(loose, p).to_numpy(), index=loose["of"]).groupby(level=0).agg(lambda some: set(some))
-    divided = sides.map(lambda some: next(iter(some)) if len(some) == 1 else OUT)
+    sides = pd.Series(_by_hash(loose, p).to_numpy(), index=loose["of"]).groupby(level=0).agg(lambda splits: set(splits))
+    divided = sides.map(lambda splits: next(iter(splits)) if len(splits) == 1 else OUT)
     return _by_hash(table, p).mask(large, divided.reindex(table.index, fill_value=OUT))
 
 
@@ -134,28 +134,28 @@ def _by_hash(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
         place = pd.Series(draw, dtype=float)
     else:  # the middle of each group's place in its stratum, in the order of the draws
         kind = table["dataset"] + "/" + table["method"] + "/" + table["label"].astype(str)
-        strata = kind.groupby(table["group"]).agg(lambda some: " ".join(sorted(set(some))))
+        strata = kind.groupby(table["group"]).agg(lambda splits: " ".join(sorted(set(splits))))
         order = pd.Series(draw).groupby(strata)
         place = (order.rank(method="first") - 0.5) / order.transform("size")
-    names = pd.Series("test", index=place.index, dtype=str).mask(place < p.train + p.val, "val")
-    return table["group"].map(names.mask(place < p.train, "train"))
+    where = pd.Series("test", index=place.index, dtype=str).mask(place < p.train + p.val, "val")
+    return table["group"].map(where.mask(place < p.train, "train"))
 
 
-def _said(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
+def assigned(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
     """The split of each video: dealt, or as the dataset or a file says."""
     if p.mode in ("hash", "quota"):
         return deal(table, p)
     if p.mode == "csv":
         return _listed(table, Path(str(p.table)))
-    said = table["split"].copy()
-    has = {name: set(table["dataset"][said == name]) for name in SPLITS}
-    rest = (said == "train") & table["dataset"].isin((has["train"] & has["test"]) - has["val"])
+    split = table["split"].copy()
+    has = {name: set(table["dataset"][split == name]) for name in SPLITS}
+    rest = (split == "train") & table["dataset"].isin((has["train"] & has["test"]) - has["val"])
     if rest.any():
         both = p.train + p.val
         within = p.model_copy(update={"mode": "quota", "train": p.train / both, "val": p.val / both, "test": 0.0})
         part = table[rest]
-        said[rest] = deal(part.assign(group=groups(part, p.by)), within)
-    return said
+        split[rest] = deal(part.assign(group=groups(part, p.by)), within)
+    return split
 
 
 def _listed(table: pd.DataFrame, file: Path) -> "pd.Series[str]":
@@ -163,12 +163,12 @@ def _listed(table: pd.DataFrame, file: Path) -> "pd.Series[str]":
     rows = manifests.read(file)
     if "split" not in rows:
         raise UserError(f"{file}: no column split", "it is to have the columns path, split")
-    said = dict(zip(rows["path"], rows["split"].str.lower(), strict=True))
-    if others := sorted(set(said) - set(table["video_id"]) - set(table["path"])):
+    splits = dict(zip(rows["path"], rows["split"].str.lower(), strict=True))
+    if others := sorted(set(splits) - set(table["video_id"]) - set(table["path"])):
         raise UserError(
             f"{file}: {len(others)} of its paths are no videos: {others[0]} ...", "paths start at extract.root"
         )
-    return table["video_id"].map(said).fillna(table["path"].map(said)).fillna("").replace("validation", "val")
+    return table["video_id"].map(splits).fillna(table["path"].map(splits)).fillna("").replace("validation", "val")
 
 
 def chance(group: str, seed: int) -> float:
@@ -183,17 +183,17 @@ def leaks(table: pd.DataFrame) -> list[str]:
     """
     persons = table.assign(what=table["identities"].map(PERSON.findall)).explode("what").dropna(subset="what")
     persons = persons.assign(what=persons["what"].str.split().str.join(" "))
-    made = table[table["source"] != ""].assign(what=lambda some: some["source"])
-    originals = table.assign(what=table["video_id"]).merge(made[["dataset", "what"]].drop_duplicates())
-    sources = pd.concat([made, originals])
+    derived = table[table["source"] != ""].assign(what=lambda rows: rows["source"])
+    originals = table.assign(what=table["video_id"]).merge(derived[["dataset", "what"]].drop_duplicates())
+    sources = pd.concat([derived, originals])
     seen = table[table["kept"] > 0]
-    found = [f"identity:{said}" for said in _divided(persons, persons["dataset"] + ":" + persons["what"])]
-    found += [f"source:{said}" for said in _divided(sources, sources["dataset"] + ":" + sources["what"])]
+    leaking = [f"identity:{name}" for name in _divided(persons, persons["dataset"] + ":" + persons["what"])]
+    leaking += [f"source:{name}" for name in _divided(sources, sources["dataset"] + ":" + sources["what"])]
     for of in (name for name in PICTURES if name in seen):
         known = seen[seen[of] != ""]
-        found += [f"twin:{said}" for said in _divided(known, known[of])]
+        leaking += [f"twin:{name}" for name in _divided(known, known[of])]
     pairs = [[table.iloc[i] for i in pair] for pair in copies(table)]
-    return found + [
+    return leaking + [
         f"copies: {a['video_id']} in {a['split']} and {b['video_id']} in {b['split']}"
         for a, b in pairs
         if a["split"] != b["split"]
@@ -238,7 +238,7 @@ def _counts(part: pd.DataFrame, total: int) -> dict[str, Any]:
 def _divided(table: pd.DataFrame, shared: "pd.Series[str]") -> list[str]:
     """What is shared by rows of more than one split, and by which."""
     divided = table["split"].groupby(shared).transform("nunique") > 1
-    sides = table.loc[divided, "split"].groupby(shared[divided]).agg(lambda some: " and ".join(sorted(set(some))))
+    sides = table.loc[divided, "split"].groupby(shared[divided]).agg(lambda splits: " and ".join(sorted(set(splits))))
     return [f"{name} in {said}" for name, said in sides.items()]
 
 

@@ -120,9 +120,9 @@ def steady(shapes: Floats) -> Floats:
     """
     out = shapes.copy()
     seen = np.flatnonzero(~np.isnan(shapes).any((1, 2)))
-    found = [similarity(shape, shapes[seen[0]]) for shape in shapes[seen]]
-    turns = [turn for turn in found if turn is not None]
-    if not turns or len(turns) < len(found):
+    matrices = [similarity(shape, shapes[seen[0]]) for shape in shapes[seen]]
+    turns = [turn for turn in matrices if turn is not None]
+    if not turns or len(turns) < len(matrices):
         return out
     forms = np.stack([shape @ turn[:, :2].T + turn[:, 2] for shape, turn in zip(shapes[seen], turns, strict=True)])
     reach = len(KERNEL) // 2

@@ -63,9 +63,10 @@ def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: fl
     keep_memory()
     learnt = []
     for number in range(p.seeds):
-        one = p.model_copy(update={"seed": p.seed + number})
-        with resume.state(shape_of(train, val, one, self_blend)) as state:
-            learnt.append(_fit(train, val, one, curves / f"seed_{one.seed}" if number else curves, self_blend, state))
+        seeded = p.model_copy(update={"seed": p.seed + number})
+        with resume.state(shape_of(train, val, seeded, self_blend)) as state:
+            folder = curves / f"seed_{seeded.seed}" if number else curves
+            learnt.append(_fit(train, val, seeded, folder, self_blend, state))
     return learnt
 
 

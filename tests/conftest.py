@@ -5,17 +5,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import av
+import films
 import numpy as np
 import pytest
 import yaml
-from av.stream import Disposition
 
 from deepfake.base import code
 from deepfake.demo import DemoParams, render
@@ -33,7 +31,6 @@ TINY = {  # a project of 8 people that is trained in seconds
     "train": {"encoder": "small_cnn", "hidden": 16, "side": 32, "epochs": 1, "frames": 2},
     "evaluate": {"resamples": 100},
 }
-TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # degrees clockwise: a display matrix, by rows
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +51,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def deepfake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[..., tuple[int, str, str]]:
+    """The command, in an empty folder: its exit code, and what it says and complains of."""
+    from deepfake.app import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -143,19 +157,19 @@ def noise() -> Images:
 @pytest.fixture(scope="session")
 def film() -> Callable[..., Path]:
     """A function that writes images as a video, with any codec, pixel format and clock."""
-    return _film
+    return films.film
 
 
 @pytest.fixture(scope="session")
 def turned() -> Callable[[Path, Path, int], Path]:
     """A function that copies an MP4 video, and says in the copy by how many degrees clockwise it is to be turned."""
-    return _turned
+    return films.turned
 
 
 @pytest.fixture(scope="session")
 def remuxed() -> Callable[..., Path]:
     """A function that copies the packets of a video into another container, as they are."""
-    return _remuxed
+    return films.remuxed
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +178,7 @@ def odd(heads: list[Images], tmp_path_factory: pytest.TempPathFactory) -> Callab
     folder = tmp_path_factory.mktemp("odd")
 
     def make(kind: str) -> Path:
-        return path if (path := folder / f"{kind}.mp4").exists() else _odd(kind, path, heads[0])
+        return path if (path := folder / f"{kind}.mp4").exists() else films.odd(kind, path, heads[0])
 
     return make
 
@@ -207,127 +221,3 @@ def _dvc(folder: Path, *arguments: str, **environment: str) -> str:
 def _git(folder: Path, *arguments: str) -> None:
     who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True)
-
-
-def _film(
-    path: Path,
-    images: Images,
-    *,
-    times: list[float] | None = None,  # s; 25 frames a second without
-    form: str = "yuv420p",
-    codec: str = "libx264",
-    container: dict[str, str] | None = None,
-    **options: str,
-) -> Path:
-    with av.open(path, "w", options=container or {}) as file:
-        stream = file.add_stream(codec, rate=25, options={"crf": "18", "threads": "1"} | options)
-        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], form
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for i, image in enumerate(images):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(format=form)
-            picture.pts, picture.time_base = round(1000 * (times[i] if times else i / 25)), Fraction(1, 1000)
-            file.mux(stream.encode(picture))
-        file.mux(stream.encode())
-    return path
-
-
-def _turned(path: Path, target: Path, degrees: int) -> Path:
-    """The track header of an MP4 file ends in its display matrix and its size: 9 and 2 numbers of 4 bytes."""
-    content = bytearray(path.read_bytes())
-    size, start = int.from_bytes(content[(at := content.index(b"tkhd")) - 4 : at]), at - 4
-    a, b, c, d = (int(number * 2**16).to_bytes(4, signed=True) for number in TURNS[degrees])
-    zero, one = bytes(4), (2**30).to_bytes(4)
-    content[start + size - 44 : start + size - 8] = b"".join((a, b, zero, c, d, zero, zero, zero, one))
-    target.write_bytes(content)
-    return target
-
-
-def _remuxed(path: Path, target: Path) -> Path:
-    with av.open(path) as file, av.open(target, "w") as copy:
-        stream = copy.add_stream_from_template(file.streams.video[0])
-        for packet in file.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                copy.mux(packet)
-    return target
-
-
-def _odd(kind: str, path: Path, head: Images) -> Path:
-    match kind:
-        case "plain":
-            return _film(path, head)
-        case "variable rate":
-            return _film(path, head, times=[0.01 * i**2 for i in range(len(head))])
-        case "10 bit":
-            return _film(path, head, form="yuv420p10le")
-        case "odd sides":
-            return _film(path, head[:, :-1, :-3], codec="mpeg4", qscale="2")
-        case "grey":
-            return _film(path, head, codec="ffv1", form="gray", container={"strict": "-2"})
-        case "one frame":
-            return _film(path, head[:1])
-        case "tiny":
-            return _film(path, head[:, ::8, ::8])
-        case "black":
-            return _film(path, np.zeros_like(head))
-        case "sideways":  # but for its display matrix
-            return _turned(_film(path, np.rot90(head, axes=(1, 2))), path, 90)
-        case "leaves":  # the face, to the left, out of the picture from the 5th frame on
-            shown = [np.roll(image, -40 * i, 1) if i < 4 else np.zeros_like(image) for i, image in enumerate(head)]
-            return _film(path, np.stack(shown))
-        case "4K":
-            big = np.repeat(np.repeat(head, 8, 1), 8, 2)
-            return _film(path, np.pad(big, ((0, 0), (56, 56), (896, 896), (0, 0))), preset="ultrafast")
-        case "cover":
-            return _with_cover(path, head)
-        case "truncated":
-            return _cut(_film(path, head, container={"movflags": "faststart"}, g="1"))
-        case "no index":  # it comes last, and is cut off
-            return _cut(_film(path, head))
-        case "holes":
-            return _with_holes(path, head)
-        case "sound":
-            return _sound(path)
-    content = {"empty": b"", "text": b"not a video\n", "random": np.random.default_rng(0).bytes(4096)}
-    path.write_bytes(content[kind])
-    return path
-
-
-def _cut(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    return path
-
-
-def _with_cover(path: Path, images: Images) -> Path:
-    """A white picture of 32 px comes first, as the cover of the video."""
-    with av.open(path, "w") as file:
-        cover, stream = file.add_stream("mjpeg", rate=1), file.add_stream("libx264", rate=25)
-        cover.width, cover.height, cover.pix_fmt, cover.disposition = 32, 32, "yuvj420p", Disposition.attached_pic
-        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuv420p"
-        white = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 255, np.uint8), format="rgb24")
-        file.mux([*cover.encode(white.reformat(format="yuvj420p")), *cover.encode()])
-        for image in images:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        file.mux(stream.encode())
-    return path
-
-
-def _with_holes(path: Path, images: Images) -> Path:
-    """Motion JPEG, each frame a file of its own; the bytes of frames 2, 3, 7, 8 and 9 are lost."""
-    with av.open(_film(path, images, codec="mjpeg", form="yuvj420p", qscale="2")) as file:
-        places = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
-    content = bytearray(path.read_bytes())
-    for i in (2, 3, 7, 8, 9):
-        start, size = places[i]
-        content[start : start + size] = bytes(size)
-    path.write_bytes(content)
-    return path
-
-
-def _sound(path: Path) -> Path:
-    with av.open(path, "w") as file:
-        stream = file.add_stream("aac", rate=44100, layout="mono")
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 4410), np.float32), format="fltp", layout="mono")
-        silence.sample_rate = 44100
-        file.mux([*stream.encode(silence), *stream.encode()])
-    return path

@@ -1,9 +1,7 @@
 """dataset: a folder's layout is found by itself, what is missing is said, pictures become videos."""
 
 import io
-import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,28 +12,12 @@ import yaml
 from miniatures import Miniature
 
 from deepfake import video
-from deepfake.app import cli
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.dataset import datasets, packs
 from deepfake.dataset.videos import read
 from deepfake.layouts import wilddeepfake
 from stages.extract import run
-
-
-@pytest.fixture
-def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """The command, in an empty folder: its exit code, and what it says and complains of."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import sys
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from deepfake import inference
-from deepfake.app import cli
 from deepfake.app.log import answers, book, chain, database
 from deepfake.app.log.schema import NEWEST, Base
 from deepfake.base.errors import UserError
@@ -71,21 +70,6 @@ def place(request, tmp_path, monkeypatch) -> Iterator[str]:
     yield url
     said(server, f"DROP DATABASE {name}" + " WITH (FORCE)" * (request.param == "postgresql"))
     server.dispose()
-
-
-@pytest.fixture
-def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """The command, in an empty folder: its exit code, and what it says and complains of."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture

@@ -121,12 +121,12 @@ def surplus(
     """
     oldest = -1.0 if days is None else time.time() - days * DAY
     excess = 0 if gigabytes is None else sum(entry.own for entry in kept) - round(gigabytes * GB)
-    found = []
+    gone = []
     for entry in kept:
         if entry.path not in spared and (entry.used < oldest or (excess > 0 and entry.own)):
-            found.append(entry)
+            gone.append(entry)
             excess -= entry.own
-    return found
+    return gone
 
 
 def prune(days: float | None, gigabytes: float | None, spared: Collection[Path] = ()) -> list[Entry]:
@@ -154,11 +154,11 @@ def table(kept: Sequence[Entry]) -> str:
     """The entries for a person, by kind."""
     lines = [f"{'kind':<10}{'results':>10}{'GB':>10}{'own GB':>10}  last used, days ago"]
     for kind in [*sorted({entry.kind for entry in kept}), "all"]:
-        some = [entry for entry in kept if kind in (entry.kind, "all")]
-        sizes = [sum(getattr(entry, name) for entry in some) / GB for name in ("size", "own")]
-        days = sorted({round((time.time() - entry.used) / DAY) for entry in some})
+        listed = [entry for entry in kept if kind in (entry.kind, "all")]
+        sizes = [sum(getattr(entry, name) for entry in listed) / GB for name in ("size", "own")]
+        days = sorted({round((time.time() - entry.used) / DAY) for entry in listed})
         ages = f"{days[0]} to {days[-1]}" if days else ""
-        lines.append(f"{kind:<10}{len(some):>10}{sizes[0]:>10.3f}{sizes[1]:>10.3f}  {ages}")
+        lines.append(f"{kind:<10}{len(listed):>10}{sizes[0]:>10.3f}{sizes[1]:>10.3f}  {ages}")
     return "\n".join([*lines, f"{store()}, bound to {limit():g} GB of its own"])
 
 

@@ -35,12 +35,12 @@ def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
 
     `unused` are packages of ours that they import, and that the settings leave without a use.
     """
-    found = closure(*modules, unused=unused)
-    outside = {name for module in found for name in imported(module) if not is_ours(name)}
+    reached = closure(*modules, unused=unused)
+    outside = {name for module in reached for name in imported(module) if not is_ours(name)}
     return {
-        "code": {module: meaning(module) for module in found},
+        "code": {module: meaning(module) for module in reached},
         "libraries": libraries.versions(name for name in outside if name.split(".")[0] not in sys.stdlib_module_names),
-        "models": models(found),
+        "models": models(reached),
     }
 
 
@@ -49,13 +49,13 @@ def closure(*modules: str, unused: Collection[str] = ()) -> list[str]:
 
     Without those that are neutral, and those of the packages that are unused.
     """
-    found: set[str] = set()
+    reached: set[str] = set()
     todo = list(modules)
     while todo:
-        if (module := todo.pop()) not in found | set(NEUTRAL):
-            found.add(module)
+        if (module := todo.pop()) not in reached | set(NEUTRAL):
+            reached.add(module)
             todo += [name for name in imported(module) if is_ours(name) and name.rpartition(".")[0] not in unused]
-    return sorted(found)
+    return sorted(reached)
 
 
 def meaning(module: str) -> str:
@@ -117,14 +117,14 @@ def _meaning(text: str) -> str:
 @cache
 def _nodes(text: str) -> list[ast.AST]:
     """All nodes, but for those under `if TYPE_CHECKING`."""
-    found: list[ast.AST] = []
+    nodes: list[ast.AST] = []
     todo: list[ast.AST] = [_tree(text)]
     while todo:
         node = todo.pop()
-        found.append(node)
+        nodes.append(node)
         guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         todo += node.orelse if isinstance(node, ast.If) and guarded else ast.iter_child_nodes(node)
-    return found
+    return nodes
 
 
 @cache

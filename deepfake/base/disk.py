@@ -34,12 +34,12 @@ def sweep(folder: Path) -> None:
 
 def files(folder: Path) -> list[os.stat_result]:
     """What is known of each file below, links not followed; without what another run removes or renames meanwhile."""
-    found = []
+    stats = []
     for here, _, names in os.walk(folder):  # which passes over a folder that is gone
         for name in names:
             with suppress(FileNotFoundError):
-                found.append(Path(here, name).lstat())
-    return found
+                stats.append(Path(here, name).lstat())
+    return stats
 
 
 def occupied(folder: Path) -> int:

@@ -89,12 +89,12 @@ def _opened(place: Path | str) -> sqlite3.Connection:
 def _mark(path: Path) -> Mark | None:
     """None where there is no file: a pipe is none, to read it may wait for ever."""
     try:
-        found = path.stat()
+        known = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:  # reading it will say why
         return UNKNOWN
-    return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    return (known.st_size, known.st_mtime_ns, known.st_ino) if stat.S_ISREG(known.st_mode) else None
 
 
 def _hash(path: Path) -> str:

@@ -62,16 +62,16 @@ def build(
 
     `plugins` are the modules that the params choose; `place(name, file)` is where a file of an item lies in `out`.
     """
-    made = make(items, work, params, label=out.name, plugins=plugins)
+    results = make(items, work, params, label=out.name, plugins=plugins)
     with disk.aside(out) as new:
         new.mkdir()
-        for item, one in zip(items, made, strict=True):
-            for file in sorted(one.entry.iterdir()):
+        for item, result in zip(items, results, strict=True):
+            for file in sorted(result.entry.iterdir()):
                 if file.name != RESULT:
                     disk.link(file, new / place(item.name, file.name))
         if not any(new.iterdir()):
             (new / EMPTY).write_text("no item has a file\n", encoding="utf-8")  # DVC warns of a folder without any
-    return made
+    return results
 
 
 def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugins: Sequence[str] = ()) -> list[Made]:
@@ -99,9 +99,9 @@ def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugi
     return [Made(kept[entry]["result"], entry, entry not in missing) for entry in entries]
 
 
-def remade(made: Sequence[Made]) -> int:
+def remade(results: Sequence[Made]) -> int:
     """How many were not reused."""
-    return sum(not one.reused for one in made)
+    return sum(not result.reused for result in results)
 
 
 def tidy() -> list[cache.Entry]:

@@ -46,8 +46,8 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
         if (name := todo.pop()) not in names | set(NEUTRAL):
             names.add(name)
             todo += BEHIND.get(name, ())
-    found = {package: _installed(package) for name in names for package in PROVIDERS.get(name, (name,))}
-    known = {package: said for package, said in found.items() if said}
+    installed = {package: _installed(package) for name in names for package in PROVIDERS.get(name, (name,))}
+    known = {package: number for package, number in installed.items() if number}
     return dict(sorted((known | (_ffmpeg() if "av" in names else {})).items()))
 
 

@@ -21,10 +21,10 @@ def jobs() -> int:
     """How many processes: JOBS, or one a core."""
     from joblib import cpu_count  # half a second: not where nothing is to be done
 
-    said = os.environ.get("JOBS", "")
-    if said and not (said.isdecimal() and int(said) > 0):
-        raise UserError(f"JOBS={said}: must be a number above 0", "unset it to use every core")
-    return int(said) if said else int(cpu_count())
+    wanted = os.environ.get("JOBS", "")
+    if wanted and not (wanted.isdecimal() and int(wanted) > 0):
+        raise UserError(f"JOBS={wanted}: must be a number above 0", "unset it to use every core")
+    return int(wanted) if wanted else int(cpu_count())
 
 
 def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:

@@ -49,12 +49,12 @@ def pairs(fingerprints: tuple[str, ...]) -> list[tuple[int, int]]:
     raw = np.frombuffer(bytes.fromhex("".join(fingerprints[i] for i in known)), np.uint8).reshape(len(known), -1)
     signs = np.unpackbits(raw, axis=1).astype(np.float32) * 2 - 1  # (N, bits), -1 or 1: a product counts what agrees
     least = signs.shape[1] * (1 - 2 * CLOSE)
-    found = []
+    pairs = []
     for start in range(0, len(signs), BLOCK):
         for other in range(start, len(signs), BLOCK):
             close = np.argwhere(signs[start : start + BLOCK] @ signs[other : other + BLOCK].T >= least)
-            found += [(known[start + i], known[other + j]) for i, j in close.tolist() if start + i < other + j]
-    return sorted(found)
+            pairs += [(known[start + i], known[other + j]) for i, j in close.tolist() if start + i < other + j]
+    return sorted(pairs)
 
 
 def _is_flat(grey: Greys) -> bool:

@@ -55,7 +55,7 @@ def guess(root: Path) -> Guess:
     for name in ("folders", "images"):
         if name in known and (name == "folders" or known[name] > videos):
             return Guess(name, known, refused)
-    telling = [said.split("\n")[0] for name, said in refused.items() if "archives" in said or name == "folders"]
+    telling = [reason.split("\n")[0] for name, reason in refused.items() if "archives" in reason or name == "folders"]
     raise UserError(
         f"{printable(str(root))}: no layout fits: {'; '.join(telling) or 'no videos'}",
         "put the videos into real/ and fake/, list them in a manifest.csv, or make videos of pictures and archives by "
@@ -72,13 +72,13 @@ def compared(table: pd.DataFrame, layout: str) -> Iterator[tuple[str, str, str, 
     kind = table["method"].where(table["label"] == 1, "real")
     for dataset, part in table.groupby("dataset"):
         counts = published.get(str(dataset), {})
-        some = kind[part.index]
-        methods = set(some) - {"real"}
+        column = kind[part.index]
+        methods = set(column) - {"real"}
         if "fake" in counts and len(methods) == 1:  # only their sum is published
             counts = {"real": counts["real"], methods.pop(): counts["fake"]}
-        for (method, level), n in part.groupby([some, "compression"]).size().items():
+        for (method, level), n in part.groupby([column, "compression"]).size().items():
             yield str(dataset), str(method), str(level), int(n), counts.get(str(method), 0)
-        for method in sorted(set(counts) - set(some) - {"fake"}):
+        for method in sorted(set(counts) - set(column) - {"fake"}):
             yield str(dataset), method, "", 0, counts[method]
 
 

@@ -21,10 +21,10 @@ def labels_of(files: Iterable[Path], root: Path) -> dict[Path, int | None]:
 
     Raises UserError that names the folders that contradict one another (fake/original) or themselves (non_fake).
     """
-    said = {file: _said(file.parent) for file in files}
-    if doubtful := sorted({printable(file.parent.as_posix()) for file, labels in said.items() if len(labels) > 1}):
+    marks = {file: _told(file.parent) for file in files}
+    if doubtful := sorted({printable(file.parent.as_posix()) for file, labels in marks.items() if len(labels) > 1}):
         raise UserError(f"{root}: both real and fake, or neither: {_some(doubtful)}", HINT)
-    return {file: next(iter(labels), None) for file, labels in said.items()}
+    return {file: next(iter(labels), None) for file, labels in marks.items()}
 
 
 def unlabelled(labels: dict[Path, int | None], root: Path) -> UserError | None:
@@ -38,16 +38,16 @@ def split_of(file: Path) -> str:
     return next((SPLITS[part.lower()] for part in file.parent.parts if part.lower() in SPLITS), "")
 
 
-def _said(folder: Path) -> set[int]:
+def _told(folder: Path) -> set[int]:
     """The labels that the parts of a path give; both for a part that denies one. real_vs_fake tells nothing."""
-    found: set[int] = set()
+    labels: set[int] = set()
     for part in folder.parts:
         words = set(re.split(r"[^a-z]+", part.lower()))
         if NEGATED.search(part.lower()):
             return {0, 1}
         if bool(words & REAL) != bool(words & FAKE):
-            found.add(int(bool(words & FAKE)))
-    return found
+            labels.add(int(bool(words & FAKE)))
+    return labels
 
 
 def _some(names: list[str]) -> str:

@@ -35,13 +35,13 @@ class Track:
 def tracks(kept: pd.DataFrame, names: Sequence[str], folder: Path) -> dict[str, Track]:
     """The longest track of good faces of each of the videos that have one; of equal ones the first."""
     good = kept[kept["video_id"].isin(list(names)) & (kept["reason"] == "")]
-    found = {}
-    for name, some in good.groupby("video_id"):
-        track = some["track"].value_counts(sort=False).sort_index().idxmax()
-        places = sorted(some["position"][some["track"] == track].tolist())
+    longest = {}
+    for name, faces in good.groupby("video_id"):
+        track = faces["track"].value_counts(sort=False).sort_index().idxmax()
+        places = sorted(faces["position"][faces["track"] == track].tolist())
         chosen = tuple(places[i] for i in spread(len(places), FACES))
-        found[str(name)] = Track(folder / f"{name}/{track}.mkv", chosen)
-    return found
+        longest[str(name)] = Track(folder / f"{name}/{track}.mkv", chosen)
+    return longest
 
 
 def look(track: Track) -> Floats:
@@ -63,14 +63,14 @@ def across(splits: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> pd.DataFra
     looks = np.array(parallel.run(look, [seen[name] for name in names], "audit")).reshape(len(names), -1)
     about = reals.loc[names]
     side = pd.factorize(about["split"])[0]
-    found = []
+    pairs = []
     for i, j, distance in near(looks, side):
         one, other = about.iloc[i], about.iloc[j]
         shared = set(people(one["identities"])) & set(people(other["identities"]))
         if not (shared and one["dataset"] == other["dataset"]):
             groups = tuple(sorted((one["group"], other["group"])))
-            found.append((names[i], one["split"], names[j], other["split"], distance, groups))
-    table = pd.DataFrame(found, columns=["one", "split", "other", "other_split", "distance", "groups"])
+            pairs.append((names[i], one["split"], names[j], other["split"], distance, groups))
+    table = pd.DataFrame(pairs, columns=["one", "split", "other", "other_split", "distance", "groups"])
     table = table.sort_values(["distance", "one", "other"]).drop_duplicates("groups").drop(columns="groups")
     return table.reset_index(drop=True)
 
@@ -78,20 +78,20 @@ def across(splits: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> pd.DataFra
 def near(looks: Floats, side: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[tuple[int, int, float]]:
     """The places of two that are CLOSE and on two sides, and their distance."""
     square = (looks**2).sum(1)
-    found = []
+    close_pairs = []
     for start in range(0, len(looks), BLOCK):
         part = looks[start : start + BLOCK]
         squares = square[start : start + BLOCK, None] + square[None] - 2 * part @ looks.T
         close = np.argwhere((squares < CLOSE**2) & (side[start : start + BLOCK, None] != side[None]))
-        found += [(start + i, j) for i, j in close.tolist() if start + i < j]
-    return [(i, j, round(float(np.linalg.norm(looks[i] - looks[j])), 4)) for i, j in found]
+        close_pairs += [(start + i, j) for i, j in close.tolist() if start + i < j]
+    return [(i, j, round(float(np.linalg.norm(looks[i] - looks[j])), 4)) for i, j in close_pairs]
 
 
 def pictures(pairs: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> video.Images:
     """A row for each of the nearest pairs: three faces of the one, three of the other."""
-    some = pairs.head(MOST)
-    seen = tracks(kept, [*some["one"], *some["other"]], folder)
-    rows = [[image for name in (pair.one, pair.other) for image in _tiles(seen[name])] for pair in some.itertuples()]
+    shown = pairs.head(MOST)
+    seen = tracks(kept, [*shown["one"], *shown["other"]], folder)
+    rows = [[image for name in (pair.one, pair.other) for image in _tiles(seen[name])] for pair in shown.itertuples()]
     return sheet(rows)
 
 

@@ -109,7 +109,7 @@ def read(file: Path) -> pd.DataFrame:
     table = table.loc[:, ~table.columns.duplicated()].drop(columns="", errors="ignore").rename(columns=further)
     table = table.assign(**{name: table[name].map(_clean) for name in table if name != "path"})
     if "identities" in table:
-        table["identities"] = table["identities"].map(lambda said: "+".join(people(said)))
+        table["identities"] = table["identities"].map(lambda names: "+".join(people(names)))
     return table.assign(path=table["path"].map(_stripped), line=[line for line, _ in lines[1:]])
 
 
@@ -135,8 +135,8 @@ def _text(file: Path) -> str:
 def _separator(text: str) -> str:
     """The character that parts the header into the most known names, or that a spreadsheet's first line says."""
     first = text.lstrip().split("\n", 1)[0]
-    if said := re.match(r"sep=(.)", first):
-        return said[1]
+    if match := re.match(r"sep=(.)", first):
+        return match[1]
     return max(SEPARATORS, key=lambda c: len(KNOWN & {_clean(name.strip('"')).lower() for name in first.split(c)}))
 
 

@@ -40,10 +40,10 @@ def pack(root: Path, new: Path) -> Packed:
     """
     if new.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{printable(str(new))} lies in {printable(str(root))}", "name a folder outside of it")
-    found = walk(root, video.IMAGES | {".gz", ".tgz", ".tar"})
-    packed = Packed(left=dict(found.left))
-    archives = [file for file in found.files if file.name.lower().endswith(ARCHIVES)]
-    pictures = [file for file in found.files if file.suffix.lower() in video.IMAGES]
+    walked = walk(root, video.IMAGES | {".gz", ".tgz", ".tar"})
+    packed = Packed(left=dict(walked.left))
+    archives = [file for file in walked.files if file.name.lower().endswith(ARCHIVES)]
+    pictures = [file for file in walked.files if file.suffix.lower() in video.IMAGES]
     for place, files in tqdm(sequences(pictures).items(), "pack", unit="video", disable=None):
         _write(new, place, ((root / file).read_bytes() for file in files), packed)
     for archive in tqdm(archives, "pack", unit="archive", disable=None):

@@ -62,11 +62,11 @@ def survey(
     Raises UserError where it knows none, or no fake though the reals are `borrowed` from another dataset: `form` shows
     what the tree of the dataset looks like.
     """
-    found = files(root, lists, suffixes)
-    clips = {file: clip for file in found.videos if (clip := read(file.with_suffix("")))}
+    tree = files(root, lists, suffixes)
+    clips = {file: clip for file in tree.videos if (clip := read(file.with_suffix("")))}
     if not clips or (borrowed and not any(clip.label for clip in clips.values())):
         raise absent(root, name, form)
-    return Survey(name, clips, found.lists, found.strays(clips, name))
+    return Survey(name, clips, tree.lists, tree.strays(clips, name))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def files(root: Path, lists: Sequence[str], suffixes: Iterable[str] = SUFFIXES) 
             videos.append(file)
         else:
             left[printable(file.suffix.lower())] += 1
-    near = {pattern: sorted(some, key=lambda file: (len(file.parts), file)) for pattern, some in texts.items()}
+    near = {pattern: sorted(lists, key=lambda file: (len(file.parts), file)) for pattern, lists in texts.items()}
     return Files(videos, near, dict(sorted(left.items())))
 
 
@@ -121,44 +121,44 @@ def told(pattern: str, flags: int = re.IGNORECASE) -> Callable[[Path], dict[str,
     return read
 
 
-def table(found: Survey, notes: Iterable[str] = ()) -> pd.DataFrame:
+def table(surveyed: Survey, notes: Iterable[str] = ()) -> pd.DataFrame:
     """One row a video, sorted by path; `source` of a fake is the video_id of the real that it was made of.
 
     Of several such reals it is that of the same compression, then the nearest in the tree. Where there is none, the
     source is absent:NAME, equal for all fakes of it, and a note counts them.
     """
     reals = defaultdict(list)
-    for path, clip in found.clips.items():
+    for path, clip in surveyed.clips.items():
         if clip.key:
             reals[clip.dataset, clip.key].append((path, clip.compression))
     rows, lost = [], set()
-    for path, clip in sorted(found.clips.items()):
+    for path, clip in sorted(surveyed.clips.items()):
         source = clip.source
         if clip.original:
             choice = reals.get((clip.dataset, clip.original), [])
             source = _nearest(path, clip.compression, choice) if choice else f"absent:{clip.original}"
             lost |= set() if choice else {(clip.dataset, clip.original)}
         rows.append((path.as_posix(), clip, source))
-    made = listing(
+    videos = listing(
         [path for path, _, _ in rows],
         label=[clip.label for _, clip, _ in rows],
         identities=["+".join(dict.fromkeys(clip.people)) for _, clip, _ in rows],
         source=[source for _, _, source in rows],
         **{name: [getattr(clip, name) for _, clip, _ in rows] for name in _TEXTS},
     )
-    made.attrs["left_out"] = found.left
+    videos.attrs["left_out"] = surveyed.left
     gone = [f"{dataset} {name}" for dataset, name in sorted(lost)]
-    made.attrs["notes"] = [*notes, *([f"{count(gone)} from which fakes are made are not on disk"] if gone else [])]
-    return made
+    videos.attrs["notes"] = [*notes, *([f"{count(gone)} from which fakes are made are not on disk"] if gone else [])]
+    return videos
 
 
 _TEXTS = ("method", "dataset", "compression", "split", "collection")
 
 
-def dealt(found: Survey, split_of: Callable[[Path, Clip], str]) -> Survey:
+def dealt(surveyed: Survey, split_of: Callable[[Path, Clip], str]) -> Survey:
     """The same with the split of each video."""
-    clips = {path: replace(clip, split=split_of(path, clip)) for path, clip in found.clips.items()}
-    return replace(found, clips=clips)
+    clips = {path: replace(clip, split=split_of(path, clip)) for path, clip in surveyed.clips.items()}
+    return replace(surveyed, clips=clips)
 
 
 def count(names: Sequence[str], most: int = 3) -> str:
@@ -175,8 +175,8 @@ def json_of(file: Path) -> Any:
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not JSON: {error.reason}", "get the file anew from the dataset's authors") from None
     except json.JSONDecodeError as error:
-        said = f"{file}:{error.lineno}: not JSON: {error.msg}"
-        raise UserError(said, "get the file anew from the dataset's authors") from None
+        problem = f"{file}:{error.lineno}: not JSON: {error.msg}"
+        raise UserError(problem, "get the file anew from the dataset's authors") from None
 
 
 def lines_of(file: Path) -> list[str]:

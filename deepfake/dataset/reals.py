@@ -46,14 +46,14 @@ def listing(root: Path) -> list[Listed]:
 
 def _by_folders(root: Path) -> list[str]:
     """The paths of all videos, or of those in folders called real where there are folders called fake."""
-    found = walk(root, SUFFIXES)
-    labels = labels_of(found.files, root)
-    left, files = found.left, found.files
+    walked = walk(root, SUFFIXES)
+    labels = labels_of(walked.files, root)
+    left, files = walked.left, walked.files
     if any(labels.values()) or root.resolve().name.lower() in FAKE:
         if error := unlabelled(labels, root):
             raise error
         files = [file for file in files if labels[file] == 0]
-        left = left | {"called fake": len(found.files) - len(files)}
+        left = left | {"called fake": len(walked.files) - len(files)}
     if left:
         print(f"{printable(str(root))}: left out {said(left)}", file=sys.stderr)
     return sorted(file.as_posix() for file in files)

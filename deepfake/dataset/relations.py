@@ -19,11 +19,11 @@ def groups(videos: pd.DataFrame, by: By = "identity") -> "pd.Series[str]":
 
     An identity sorts before a source, a source before equal pictures: more videos of known people rename no group.
     """
-    nodes = [[f"video:{name}", *some] for name, some in zip(videos["video_id"], ties(videos, by), strict=True)]
-    names = sorted({node for some in nodes for node in some})
+    nodes = [[f"video:{name}", *tied] for name, tied in zip(videos["video_id"], ties(videos, by), strict=True)]
+    names = sorted({node for tied in nodes for node in tied})
     place = {name: i for i, name in enumerate(names)}
-    many = np.array([len(some) for some in nodes], int)
-    flat = np.array([place[node] for some in nodes for node in some], int)
+    many = np.array([len(tied) for tied in nodes], int)
+    flat = np.array([place[node] for tied in nodes for node in tied], int)
     first = flat[np.cumsum(many) - many] if len(nodes) else flat
     edges = coo_array((np.ones(len(flat), bool), (np.repeat(first, many), flat)), shape=(len(names), len(names)))
     count, component = connected_components(edges, directed=False) if names else (0, flat)
@@ -78,6 +78,6 @@ def atoms(videos: pd.DataFrame, by: By = "identity") -> pd.DataFrame:
     rows = pd.concat([reals, shown], ignore_index=True)
     rows["group"] = groups(rows, by)
     atom = dict(zip(rows["of"][rows["label"] == 0], rows["group"][rows["label"] == 0], strict=True))
-    made = fakes.assign(real=[place.get(key) for key in zip(fakes["dataset"], fakes["source"], strict=True)])
-    made = made.assign(group=made["real"].map(atom)).dropna(subset="group").drop(columns="real")
-    return pd.concat([rows, made], ignore_index=True)
+    placed = fakes.assign(real=[place.get(key) for key in zip(fakes["dataset"], fakes["source"], strict=True)])
+    placed = placed.assign(group=placed["real"].map(atom)).dropna(subset="group").drop(columns="real")
+    return pd.concat([rows, placed], ignore_index=True)

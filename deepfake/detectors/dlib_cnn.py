@@ -21,8 +21,8 @@ class DlibCnn:
         self.landmarks = dlib_landmarks(5)
 
     def detect(self, image: Images) -> list[Face]:
-        found = [(r.rect, r.confidence) for r in self.network(image, 0)]
-        boxes = [(np.array([b.left(), b.top(), b.right() + 1, b.bottom() + 1], float), float(s)) for b, s in found]
+        sights = [(r.rect, r.confidence) for r in self.network(image, 0)]
+        boxes = [(np.array([b.left(), b.top(), b.right() + 1, b.bottom() + 1], float), float(s)) for b, s in sights]
         return [Face(box, score, self.landmarks(image, box)) for box, score in boxes]
 
 

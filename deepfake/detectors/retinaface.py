@@ -121,7 +121,7 @@ class RetinaFace:
         reach = sides * np.exp(offsets[:, 2:] * VARIANCES[1]) / 2
         boxes = np.round(np.hstack([centers - reach, centers + reach]), 3)
         landmarks = np.round(middles[:, None] + points * VARIANCES[0] * sides[:, None], 3)
-        return [Face(*one) for one in zip(boxes, scores[good].tolist(), landmarks, strict=True)]
+        return [Face(*face) for face in zip(boxes, scores[good].tolist(), landmarks, strict=True)]
 
 
 def _anchors(height: int, width: int, number: int) -> tuple[Floats, Floats]:
@@ -159,10 +159,10 @@ def _state(weights: Path) -> dict[str, Any]:
     shapes |= {f"{name}.weight": shape for name, *shape in heads()}
     named = state if isinstance(state, dict) else {}
     for name, (after, before, side) in shapes.items():
-        found = tuple(getattr(named.get(name), "shape", ()))
-        if found != (after, before, side, side):
-            said = f"it is {found}" if found else "there is none"
-            raise UserError(f"detect.weights: {weights}: not this network: {name}: {said}", WHERE)
+        shape = tuple(getattr(named.get(name), "shape", ()))
+        if shape != (after, before, side, side):
+            what = f"it is {shape}" if shape else "there is none"
+            raise UserError(f"detect.weights: {weights}: not this network: {name}: {what}", WHERE)
     return named
 
 

@@ -34,8 +34,8 @@ class YuNet:
 
     def detect(self, image: Images) -> list[Face]:
         self.network.setInputSize((image.shape[1], image.shape[0]))
-        _, found = self.network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        rows = np.zeros((0, 15)) if found is None else np.asarray(found, float)
+        _, faces = self.network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        rows = np.zeros((0, 15)) if faces is None else np.asarray(faces, float)
         return [Face(np.concatenate([r[:2], r[:2] + r[2:4]]), float(r[14]), r[4:14].reshape(5, 2)) for r in rows]
 
 

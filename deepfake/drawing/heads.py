@@ -85,10 +85,10 @@ class Head:
         tone = rng.uniform(0, len(SKINS) - 1)
         low, high = np.array(SKINS[int(tone) : int(tone) + 2], np.float32)
         self.tone = np.asarray(low + (high - low) * (tone % 1) + rng.normal(0, 5, 3), np.float32)
-        some = DARKENED if tone > 3.6 else None
-        hair = np.array(HAIRS[rng.integers(len(HAIRS[:some]))]) + rng.normal(0, 6, 3)
+        choice = DARKENED if tone > 3.6 else None
+        hair = np.array(HAIRS[rng.integers(len(HAIRS[:choice]))]) + rng.normal(0, 6, 3)
         self.hair = hair.clip(14, 230).astype(np.float32)
-        self.iris = np.array(IRISES[rng.integers(len(IRISES[:some]))], np.float32)
+        self.iris = np.array(IRISES[rng.integers(len(IRISES[:choice]))], np.float32)
         self.dark = self.tone * np.array([0.45, 0.37, 0.36], np.float32)  # skin in the shade
         female = rng.random() < 0.5
         red = np.array(LIPS[rng.integers(len(LIPS))], np.float32)

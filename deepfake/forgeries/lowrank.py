@@ -29,8 +29,8 @@ def forged(target: Footage, source: Footage, resolution: int) -> Iterator[Images
         yield from (view.image for view in target)
         return
     mean = np.mean([_unit(view.shape) for view in views], axis=0) * side
-    some = [views[i] for i in np.unique(np.linspace(0, len(views) - 1, min(FRAMES, len(views))).astype(int))]
-    chips = np.stack([_chip(view, mean, side).ravel() for view in some]).astype(float)  # rounded alike everywhere
+    sampled = [views[i] for i in np.unique(np.linspace(0, len(views) - 1, min(FRAMES, len(views))).astype(int))]
+    chips = np.stack([_chip(view, mean, side).ravel() for view in sampled]).astype(float)  # rounded alike everywhere
     average = chips.mean(0)
     parts = np.linalg.svd(chips - average, full_matrices=False)[2][:KEPT]
     for view in target:

@@ -24,7 +24,7 @@ def forged(target: Footage, source: Footage, resolution: int) -> Iterator[Images
     """The target's frames, out of order; where there is no face, as they are."""
     rng = np.random.default_rng(crc32(np.nan_to_num(target.shapes).astype(np.int32).tobytes()))
     numbered = enumerate(target)
-    for (_, lost), window in groupby(numbered, lambda one: (one[0] // WINDOW, one[1].faceless)):
+    for (_, lost), window in groupby(numbered, lambda pair: (pair[0] // WINDOW, pair[1].faceless)):
         views = [view for _, view in window]
         yield from (views[i].image for i in (range(len(views)) if lost else walk(changes(views), rng)))
 

@@ -39,18 +39,18 @@ _CLIP = re.compile(r"(?:^|_)(\d{4})(?:_|$)")
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video; the versions under one root are told apart by their folders and by the length of their list."""
-    found = survey(root, "Celeb-DF", FORM, read, lists=[LIST])
+    videos = survey(root, "Celeb-DF", FORM, read, lists=[LIST])
     homes: dict[Path, dict[str, Path]] = defaultdict(dict)
-    for path in found.clips:
+    for path in videos.clips:
         homes[_home(path)][_listed(path)] = path
-    tests = {Path(file.parent): listed(root / file) for file in found.lists[LIST]}
+    tests = {Path(file.parent): listed(root / file) for file in videos.lists[LIST]}
     notes = [] if tests else [f"no {LIST}: no official split"]
     versions, test = {}, set()
     for home, names in sorted(homes.items()):
         named = tests.get(home, {})
         versions[home] = _version(names, len(named))
         for name, label in sorted(named.items()):
-            if name in names and found.clips[names[name]].label != label:
+            if name in names and videos.clips[names[name]].label != label:
                 raise UserError(
                     f"{root / home / LIST}: {name} is said to be {'fake' if label else 'real'}",
                     "in this list 1 is real and 0 is fake; get it anew from the dataset's authors",
@@ -58,38 +58,38 @@ def scan(root: Path) -> pd.DataFrame:
         test |= {names[name] for name in named if name in names}
         if gone := [name for name in sorted(named) if name not in names]:
             notes.append(f"{versions[home]}: of {len(named)} that {LIST} names are not on disk {count(gone)}")
-    clips = {path: replace(clip, dataset=versions[_home(path)]) for path, clip in found.clips.items()}
-    found = replace(found, clips=clips)
-    return table(dealt(found, lambda path, _: _split(path, test, tests)), notes)
+    clips = {path: replace(clip, dataset=versions[_home(path)]) for path, clip in videos.clips.items()}
+    videos = replace(videos, clips=clips)
+    return table(dealt(videos, lambda path, _: _split(path, test, tests)), notes)
 
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
-    said = _PATH(path)
-    if not said:
+    match = _PATH(path)
+    if not match:
         return None
-    folder, name = said["folder"].lower(), said["name"]
+    folder, name = match["folder"].lower(), match["name"]
     people = tuple(_PERSON.findall(name))
     if folder == "youtube-real":
         return Clip(0, V2, (f"youtube:{name}",), key=f"YouTube-real/{name}")
     if folder == "celeb-real":
-        return Clip(0, V2, people, key=f"Celeb-real/{name}") if people and not said["method"] else None
+        return Clip(0, V2, people, key=f"Celeb-real/{name}") if people and not match["method"] else None
     if not people:
         return None
     clip = _CLIP.search(name)
     original = f"Celeb-real/{people[0]}_{clip[1]}" if clip else ""
-    return Clip(1, V2, people, said["method"] or "Celeb-DF", original=original)
+    return Clip(1, V2, people, match["method"] or "Celeb-DF", original=original)
 
 
 def listed(file: Path) -> dict[str, int]:
     """The videos of a list of tests, without suffix, and their labels in our sense: fake = 1. Raises UserError."""
-    found = {}
+    labels = {}
     for number, line in enumerate(lines_of(file), start=1):
-        said = re.fullmatch(r"([01])\s+(\S.*)", line)
-        if not said:
+        match = re.fullmatch(r"([01])\s+(\S.*)", line)
+        if not match:
             raise UserError(f"{file}:{number}: not '1 Celeb-real/id0_0000.mp4' but {line!r}", "get the list anew")
-        found[_plain(Path(said[2].replace("\\", "/")).with_suffix(""))] = 1 - int(said[1])  # there 1 is real
-    return found
+        labels[_plain(Path(match[2].replace("\\", "/")).with_suffix(""))] = 1 - int(match[1])  # there 1 is real
+    return labels
 
 
 def _split(path: Path, test: set[Path], tests: Mapping[Path, object]) -> str:
@@ -105,8 +105,8 @@ def _version(names: Mapping[str, Path], listed: int) -> str:
 
 def _home(path: Path) -> Path:
     """The folder that holds Celeb-real and the others."""
-    said = _PATH(path.with_suffix(""))
-    return Path(said["home"] if said else ".")
+    match = _PATH(path.with_suffix(""))
+    return Path(match["home"] if match else ".")
 
 
 def _listed(path: Path) -> str:

@@ -32,29 +32,29 @@ _FAKE = told(r"manipulated_videos/(?P<method>[^/]+)/(?:videos/|frames/)?(?P<targ
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video: the fakes of every method on disk, and the reals that they are made of."""
-    found = survey(root, NAME, FORM, read, lists=[*LISTS], borrowed=True)
-    found, notes = with_one_level(found)
+    videos = survey(root, NAME, FORM, read, lists=[*LISTS], borrowed=True)
+    videos, notes = with_one_level(videos)
     splits: dict[str, str] = {}
     for name, split in LISTS.items():
-        for file in found.lists[name][:1]:
+        for file in videos.lists[name][:1]:
             splits |= dict.fromkeys((Path(line).stem for line in lines_of(root / file)), split)
     if not splits:
-        return table(found, [*notes, "no train.txt, val.txt, test.txt: no official split"])
+        return table(videos, [*notes, "no train.txt, val.txt, test.txt: no official split"])
     targets, doubtful = splits_of_targets(splits)
     if doubtful:
         notes.append(f"targets whose fakes are on two sides of the official split, so in none: {count(doubtful)}")
-    names = {path.stem for path in found.clips}
+    names = {path.stem for path in videos.clips}
     if gone := sorted(name for name in splits if name not in names):
         notes.append(f"of {len(splits)} that the lists name are not on disk {count(gone)}")
     whole = splits | targets
-    return table(dealt(found, lambda path, _: whole.get(path.stem, "")), notes)
+    return table(dealt(videos, lambda path, _: whole.get(path.stem, "")), notes)
 
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset, or a recording of an actor."""
-    if said := _FAKE(path):
-        people = faceforensics.person(said["target"]), said["actor"].upper()
-        return Clip(1, NAME, people, said["method"], original=said["target"])
+    if match := _FAKE(path):
+        people = faceforensics.person(match["target"]), match["actor"].upper()
+        return Clip(1, NAME, people, match["method"], original=match["target"])
     clip = faceforensics.read(path)
     return replace(clip, dataset=NAME) if clip and clip.dataset == faceforensics.NAME and not clip.label else None
 
@@ -64,18 +64,18 @@ def splits_of_targets(splits: dict[str, str]) -> tuple[dict[str, str], list[str]
     sides: dict[str, set[str]] = {}
     for name, split in splits.items():
         sides.setdefault(name[:3], set()).add(split)
-    doubtful = sorted(name for name, some in sides.items() if len(some) > 1)
-    return {name: next(iter(some)) for name, some in sides.items() if len(some) == 1}, doubtful
+    doubtful = sorted(name for name, splits in sides.items() if len(splits) > 1)
+    return {name: next(iter(splits)) for name, splits in sides.items() if len(splits) == 1}, doubtful
 
 
-def with_one_level(found: Survey) -> tuple[Survey, list[str]]:
+def with_one_level(videos: Survey) -> tuple[Survey, list[str]]:
     """The same with the reals at c23 alone, or at another level where there is but that; and what is to be said."""
-    levels = sorted({clip.compression for clip in found.clips.values() if not clip.label})
+    levels = sorted({clip.compression for clip in videos.clips.values() if not clip.label})
     if not levels:
-        return found, ["no reals: put original_sequences/youtube/c23 of FaceForensics++ under the same root"]
+        return videos, ["no reals: put original_sequences/youtube/c23 of FaceForensics++ under the same root"]
     level = REALS if REALS in levels else levels[0]
     notes = [] if level == REALS else [f"the reals are at {level}; the fakes are made of those at {REALS}"]
-    clips = {path: clip for path, clip in found.clips.items() if clip.label or clip.compression == level}
-    others = len(found.clips) - len(clips)
-    left = found.left | ({f"reals at another level than {level}": others} if others else {})
-    return replace(found, clips=clips, left=left), notes
+    clips = {path: clip for path, clip in videos.clips.items() if clip.label or clip.compression == level}
+    others = len(videos.clips) - len(clips)
+    left = videos.left | ({f"reals at another level than {level}": others} if others else {})
+    return replace(videos, clips=clips, left=left), notes

@@ -25,25 +25,25 @@ LABELS = {"real": 0, "fake": 1}
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video that the table says to be real or fake."""
-    found = files(root, [TABLE])
-    if not found.lists[TABLE]:
+    tree = files(root, [TABLE])
+    if not tree.lists[TABLE]:
         raise absent(root, NAME, FORM)
-    rows = rows_of(root / found.lists[TABLE][0])
+    rows = rows_of(root / tree.lists[TABLE][0])
     verdicts: Counter[str] = Counter()
-    clips, names = {}, {path.name for path in found.videos}
-    for path in found.videos:
-        said = rows.get(path.name)
-        if said and said[0] in LABELS:
-            clips[path] = Clip(LABELS[said[0]], NAME, split=SPLITS.get(said[1], ""))
-        elif said:
-            verdicts[f"said to be {said[0] or 'nothing'}"] += 1
+    clips, names = {}, {path.name for path in tree.videos}
+    for path in tree.videos:
+        row = rows.get(path.name)
+        if row and row[0] in LABELS:
+            clips[path] = Clip(LABELS[row[0]], NAME, split=SPLITS.get(row[1], ""))
+        elif row:
+            verdicts[f"said to be {row[0] or 'nothing'}"] += 1
     if not clips:
         raise absent(root, NAME, FORM)
     gone = sorted(set(rows) - names)
     notes = [f"of {len(rows)} that the table names are not on disk {count(gone)}"] if gone else []
-    unsure = [path for path in found.videos if path not in clips and path.name in rows]
-    left = found.strays([*clips, *unsure], "the table") | dict(sorted(verdicts.items()))
-    return table(Survey(NAME, clips, found.lists, left), notes)
+    unsure = [path for path in tree.videos if path not in clips and path.name in rows]
+    left = tree.strays([*clips, *unsure], "the table") | dict(sorted(verdicts.items()))
+    return table(Survey(NAME, clips, tree.lists, left), notes)
 
 
 def rows_of(file: Path) -> dict[str, tuple[str, str]]:

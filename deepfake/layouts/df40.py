@@ -44,19 +44,19 @@ def scan(root: Path) -> pd.DataFrame:
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
     split = split_of(path)
-    if said := _FORGED(path):
-        if ff := _FF.fullmatch(said["name"]):
+    if match := _FORGED(path):
+        if ff := _FF.fullmatch(match["name"]):
             people = tuple(faceforensics.person(name) for name in ff.groups() if name)
-            return Clip(1, NAME, people, said["method"], split=split, original=ff[1])
-        if celeb := _CELEB.fullmatch(said["name"]):
+            return Clip(1, NAME, people, match["method"], split=split, original=ff[1])
+        if celeb := _CELEB.fullmatch(match["name"]):
             people = tuple(name for name in celeb.groups()[:2] if name)
             original = f"Celeb-real/{celeb[1]}_{celeb[3]}"
-            return Clip(1, NAME, people, said["method"], split=split, original=original)
-        return Clip(1, NAME, method=said["method"], split=split)
+            return Clip(1, NAME, people, match["method"], split=split, original=original)
+        return Clip(1, NAME, method=match["method"], split=split)
     for real in (faceforensics.read(path), celebdf.read(path)):
         if real and not real.label:
             return replace(real, dataset=NAME, compression="", split=split)
-    if said := _HALF(path):
-        fake = said["half"].lower() == "fake"
-        return Clip(int(fake), NAME, method=said["method"] if fake else "", split=split)
+    if match := _HALF(path):
+        fake = match["half"].lower() == "fake"
+        return Clip(int(fake), NAME, method=match["method"] if fake else "", split=split)
     return None

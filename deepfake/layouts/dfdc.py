@@ -28,65 +28,65 @@ LABELS = {"real": 0, "fake": 1, "0": 0, "1": 1}
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video that a list beside it names; a list's folder may hold its videos at any depth."""
-    found = files(root, LISTS)
+    tree = files(root, LISTS)
     clips: dict[Path, Clip] = {}
     notes = []
-    homes: dict[Path, list[Path]] = {file.parent: [] for some in found.lists.values() for file in some}
-    for video in found.videos:
+    homes: dict[Path, list[Path]] = {file.parent: [] for files in tree.lists.values() for file in files}
+    for video in tree.videos:
         for folder in video.parents:
             if folder in homes:
                 homes[folder].append(video)
-    for file, reader in _readers(found.lists):
+    for file, reader in _readers(tree.lists):
         below = _Below(file.parent, homes[file.parent])
-        said = reader(root / file, file)
+        named = reader(root / file, file)
         lost = []
-        for name, clip in sorted(said.items()):
+        for name, clip in sorted(named.items()):
             if path := below(name):
                 clips.setdefault(path, clip)
             else:
                 lost.append(name)
         if lost:
-            notes.append(f"{file.as_posix()}: of {len(said)} that it names are not on disk {count(lost)}")
+            notes.append(f"{file.as_posix()}: of {len(named)} that it names are not on disk {count(lost)}")
     if not clips:
         raise absent(root, NAME, FORM)
-    return table(Survey(NAME, clips, found.lists, found.strays(clips, "a list of DFDC")), notes)
+    return table(Survey(NAME, clips, tree.lists, tree.strays(clips, "a list of DFDC")), notes)
 
 
 def part(file: Path, place: Path) -> dict[str, Clip]:
     """The videos of a metadata.json: of a part of train, or of the test (is_fake instead of label)."""
-    found = {}
+    clips = {}
     home = place.parent.as_posix()
-    for name, said in _entries(file):
-        label = _label(said.get("label", said.get("is_fake")), file, name)
-        original = str(said.get("original") or "") if label else ""
-        found[name] = Clip(
+    for name, entry in _entries(file):
+        label = _label(entry.get("label", entry.get("is_fake")), file, name)
+        original = str(entry.get("original") or "") if label else ""
+        clips[name] = Clip(
             label,
             NAME,
-            split=_split(str(said.get("split", "")), place),
+            split=_split(str(entry.get("split", "")), place),
             key="" if label else f"{home}/{name}",
             original=original and f"{home}/{original}",
             collection=place.parent.name,
         )
-    return found
+    return clips
 
 
 def preview(file: Path, place: Path) -> dict[str, Clip]:
     """The videos of the preview's dataset.json; a fake swapped_target_A_001.mp4 is made of target_A_001.mp4."""
-    found = {}
-    for name, said in _entries(file):
-        label = _label(said.get("label"), file, name)
-        ids = (str(said.get("target_id") or ""), str(said.get("swapped_id") or "") if label else "")
+    clips = {}
+    for name, entry in _entries(file):
+        label = _label(entry.get("label"), file, name)
+        ids = (str(entry.get("target_id") or ""), str(entry.get("swapped_id") or "") if label else "")
         path = PurePosixPath(name)
-        found[name] = Clip(
+        clips[name] = Clip(
             label,
             PREVIEW,
             people=tuple(filter(None, ids)),
             method=path.parts[0] if label and len(path.parts) > 1 else "",
-            split=_split(str(said.get("set", "")), place),
+            split=_split(str(entry.get("set", "")), place),
             key="" if label else path.stem,
             original=path.stem.partition("_")[2] if label else "",
         )
-    return found
+    return clips
 
 
 def labels(file: Path, place: Path) -> dict[str, Clip]:
@@ -111,8 +111,8 @@ class _Below:
         if (path := self.folder / name) in self.paths:
             return path
         parts = PurePosixPath(name).parts
-        some = self.names.get(parts[-1].lower(), [])
-        of_method = [path for path in some if len(parts) == 1 or parts[0] in path.parts]
+        named = self.names.get(parts[-1].lower(), [])
+        of_method = [path for path in named if len(parts) == 1 or parts[0] in path.parts]
         return of_method[0] if len(of_method) == 1 else None
 
 
@@ -124,20 +124,20 @@ def _readers(lists: dict[str, list[Path]]) -> Iterator[tuple[Path, Any]]:
 
 def _entries(file: Path) -> list[tuple[str, dict[str, Any]]]:
     """What a list says of each video. Raises UserError where it is no such list."""
-    said = json_of(file)
-    if not isinstance(said, dict) or not all(isinstance(one, dict) for one in said.values()):
+    entries = json_of(file)
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise UserError(f"{file}: does not say of each video what it is", 'it is to hold {"x.mp4": {"label": "FAKE"}}')
-    return list(said.items())
+    return list(entries.items())
 
 
-def _label(said: Any, file: Path, name: str) -> int:
-    label = LABELS.get(str(said).strip().lower())
+def _label(value: Any, file: Path, name: str) -> int:
+    label = LABELS.get(str(value).strip().lower())
     if label is None:
-        raise UserError(f"{file}: {name} is neither REAL nor FAKE but {said!r}", "get the list anew")
+        raise UserError(f"{file}: {name} is neither REAL nor FAKE but {value!r}", "get the list anew")
     return label
 
 
-def _split(said: str, place: Path) -> str:
+def _split(value: str, place: Path) -> str:
     """The split that a list says, else that its folder names; a list without either is that of the test."""
-    named = split_of(Path(said.strip().lower(), place.name)) or split_of(place)
+    named = split_of(Path(value.strip().lower(), place.name)) or split_of(place)
     return named or ("test" if place.name.lower() == TABLES else "")

@@ -43,35 +43,35 @@ _ACTED = told(
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video: the reals of youtube and actors, the fakes of every method; masks are left out."""
-    found = survey(root, NAME, FORM, read, lists=[*LISTS, TABLE])
-    lists = {split: pairs_of(root / found.lists[name][0]) for name, split in LISTS.items() if found.lists[name]}
+    videos = survey(root, NAME, FORM, read, lists=[*LISTS, TABLE])
+    lists = {split: pairs_of(root / videos.lists[name][0]) for name, split in LISTS.items() if videos.lists[name]}
     notes = []
     if lists:
         splits = splits_of(lists)
-        found = dealt(found, lambda path, clip: splits.get(path.stem, "") if clip.dataset == NAME else "")
-        notes = missing(found, splits)
-    elif any(clip.dataset == NAME for clip in found.clips.values()):
+        videos = dealt(videos, lambda path, clip: splits.get(path.stem, "") if clip.dataset == NAME else "")
+        notes = missing(videos, splits)
+    elif any(clip.dataset == NAME for clip in videos.clips.values()):
         notes = ["no train.json, val.json, test.json: no official split"]
-    if found.lists[TABLE]:
-        found = cut_from(found, json_of(root / found.lists[TABLE][0]))
-    return table(found, notes)
+    if videos.lists[TABLE]:
+        videos = cut_from(videos, json_of(root / videos.lists[TABLE][0]))
+    return table(videos, notes)
 
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
-    if said := _REAL(path):
-        name = said["name"]
-        return Clip(0, NAME, (person(name),), compression=_level(said), key=name)
-    if said := _FAKE(path):
-        target, donor = said["target"], said["donor"]
+    if match := _REAL(path):
+        name = match["name"]
+        return Clip(0, NAME, (person(name),), compression=_level(match), key=name)
+    if match := _FAKE(path):
+        target, donor = match["target"], match["donor"]
         people = person(target), person(donor)
-        return Clip(1, NAME, people, said["method"], _level(said), original=target)
-    if said := _ACTOR(path):
-        return Clip(0, "DFD", (said["actor"],), compression=_level(said), key=said["name"])
-    if said := _ACTED(path):
-        people = said["target"], said["donor"]
-        original = f"{said['target']}__{said['scene']}"
-        return Clip(1, "DFD", people, said["method"], _level(said), original=original)
+        return Clip(1, NAME, people, match["method"], _level(match), original=target)
+    if match := _ACTOR(path):
+        return Clip(0, "DFD", (match["actor"],), compression=_level(match), key=match["name"])
+    if match := _ACTED(path):
+        people = match["target"], match["donor"]
+        original = f"{match['target']}__{match['scene']}"
+        return Clip(1, "DFD", people, match["method"], _level(match), original=original)
     return None
 
 
@@ -82,13 +82,13 @@ def person(name: str) -> str:
 
 def pairs_of(file: Path) -> list[tuple[str, str]]:
     """The pairs of a list. Raises UserError where it holds something else."""
-    said = json_of(file)
-    whole = isinstance(said, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in said)
-    if not whole or not all(str(name).isdecimal() for pair in said for name in pair):
+    pairs = json_of(file)
+    whole = isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
+    if not whole or not all(str(name).isdecimal() for pair in pairs for name in pair):
         raise UserError(
             f"{file}: not a list of pairs of videos", 'it is to hold [["071", "054"], ...], as in dataset/splits'
         )
-    return [(str(a).zfill(3), str(b).zfill(3)) for a, b in said]
+    return [(str(a).zfill(3), str(b).zfill(3)) for a, b in pairs]
 
 
 def splits_of(lists: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
@@ -101,10 +101,10 @@ def splits_of(lists: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, str]:
     return splits
 
 
-def missing(found: Survey, splits: Mapping[str, str]) -> list[str]:
+def missing(survey: Survey, splits: Mapping[str, str]) -> list[str]:
     """What the lists name and the disk lacks, by method and compression, and how many videos no list names."""
     kinds = defaultdict(set)
-    for path, clip in found.clips.items():
+    for path, clip in survey.clips.items():
         if clip.dataset == NAME:
             kinds[clip.method, clip.compression].add(path.stem)
     notes = []
@@ -118,17 +118,17 @@ def missing(found: Survey, splits: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def cut_from(found: Survey, videos: Mapping[str, str]) -> Survey:
+def cut_from(survey: Survey, videos: Mapping[str, str]) -> Survey:
     """The same with the YouTube video of each real as its source: two cuts of one show one person."""
-    youtube = {name.zfill(3): f"youtube:{str(said).rpartition(' ')[0] or said}" for name, said in videos.items()}
+    youtube = {name.zfill(3): f"youtube:{str(video).rpartition(' ')[0] or video}" for name, video in videos.items()}
     clips = {
         path: replace(clip, source=youtube.get(clip.key, "")) if clip.dataset == NAME and not clip.label else clip
-        for path, clip in found.clips.items()
+        for path, clip in survey.clips.items()
     }
-    return replace(found, clips=clips)
+    return replace(survey, clips=clips)
 
 
-def _level(said: dict[str, str]) -> str:
+def _level(match: dict[str, str]) -> str:
     """raw was called c0 once."""
-    level = said["compression"].lower()
+    level = match["compression"].lower()
     return "raw" if level == "c0" else level

@@ -33,23 +33,23 @@ _PERSON = re.compile(r"id\d+")
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video."""
-    found = survey(root, NAME, FORM, read, lists=[TABLE])
-    if not found.lists[TABLE]:
-        return table(found, [f"no {TABLE}: the methods are unknown, and every id in a name counts as a face"])
-    return table(with_methods(found, methods_of(root / found.lists[TABLE][0])))
+    videos = survey(root, NAME, FORM, read, lists=[TABLE])
+    if not videos.lists[TABLE]:
+        return table(videos, [f"no {TABLE}: the methods are unknown, and every id in a name counts as a face"])
+    return table(with_methods(videos, methods_of(root / videos.lists[TABLE][0])))
 
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
-    said = _PATH(path)
-    if not said:
+    match = _PATH(path)
+    if not match:
         return None
-    key = f"{said['about']}/{said['person']}/{said['clip']}"
-    if said["picture"].lower() == "fake":
-        return Clip(1, NAME, (said["person"], *_PERSON.findall(said["name"])), "FakeVideo", original=key)
-    if said["sound"].lower() == "fake":
-        return Clip(0, NAME, (said["person"],), original=key)
-    return Clip(0, NAME, (said["person"],), key=key)
+    key = f"{match['about']}/{match['person']}/{match['clip']}"
+    if match["picture"].lower() == "fake":
+        return Clip(1, NAME, (match["person"], *_PERSON.findall(match["name"])), "FakeVideo", original=key)
+    if match["sound"].lower() == "fake":
+        return Clip(0, NAME, (match["person"],), original=key)
+    return Clip(0, NAME, (match["person"],), key=key)
 
 
 def methods_of(file: Path) -> dict[str, str]:
@@ -61,11 +61,11 @@ def methods_of(file: Path) -> dict[str, str]:
     return {f"{row['type']}/{row['source']}/{Path(row['path']).name}": row["method"] for row in rows}
 
 
-def with_methods(found: Survey, methods: Mapping[str, str]) -> Survey:
+def with_methods(survey: Survey, methods: Mapping[str, str]) -> Survey:
     """The same with the methods of the fakes, and without those who lent but a voice."""
     clips = {}
-    for path, clip in found.clips.items():
+    for path, clip in survey.clips.items():
         if clip.label and (method := methods.get("/".join((path.parts[-5], *path.parts[-2:])), "")):
             clip = replace(clip, method=method, people=clip.people if SWAPS.search(method) else clip.people[:1])
         clips[path] = clip
-    return replace(found, clips=clips)
+    return replace(survey, clips=clips)

@@ -24,9 +24,9 @@ MOST_WORDS = 8  # of a name, for which those inside it are looked for: 2 to the 
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video: video_id, path (both relative to root), label, split where a folder says it, people as tied."""
-    found = walk(root, SUFFIXES | IMAGES)
-    films = {file.with_suffix("") for file in found.files if file.suffix.lower() in SUFFIXES}
-    files = [file for file in found.files if file.suffix.lower() in SUFFIXES or file.with_suffix("") not in films]
+    walked = walk(root, SUFFIXES | IMAGES)
+    films = {file.with_suffix("") for file in walked.files if file.suffix.lower() in SUFFIXES}
+    files = [file for file in walked.files if file.suffix.lower() in SUFFIXES or file.with_suffix("") not in films]
     if not files:
         raise UserError(f"no videos under {root}", f"their names end in {' '.join(sorted(SUFFIXES))}")
     labels = labels_of(files, root)
@@ -39,8 +39,8 @@ def scan(root: Path) -> pd.DataFrame:
         split=[split_of(file) for file in files],
         identities=[people.get(file, "") for file in files],
     )
-    thumbnails = len(found.files) - len(files)
-    table.attrs["left_out"] = found.left | ({"thumbnails": thumbnails} if thumbnails else {})
+    thumbnails = len(walked.files) - len(files)
+    table.attrs["left_out"] = walked.left | ({"thumbnails": thumbnails} if thumbnails else {})
     table.attrs["notes"] = [_said(people, labels)] if people else []
     return table
 
@@ -58,11 +58,11 @@ def tied(labels: dict[Path, int | None]) -> dict[Path, str]:
     reals = {names[file] for file, label in labels.items() if not label} - common - {()}
     shown = {file: _inside(names[file], reals) if label else [names[file]] for file, label in labels.items()}
     alike = Counter(names.values())
-    known = {words for file, some in shown.items() if labels[file] for words in some}  # of some fake
+    known = {words for file, inner in shown.items() if labels[file] for words in inner}  # of some fake
     known |= {words for words, n in alike.items() if n > 1} - common - {()}
-    shown = {file: some or [names[file]] for file, some in shown.items()}
-    told = {file: [words for words in some if words in known] for file, some in shown.items()}
-    return {file: "+".join("_".join(words) for words in some) for file, some in told.items() if some}
+    shown = {file: inner or [names[file]] for file, inner in shown.items()}
+    tying = {file: [words for words in inner if words in known] for file, inner in shown.items()}
+    return {file: "+".join("_".join(words) for words in inner) for file, inner in tying.items() if inner}
 
 
 def _words(file: Path) -> Words:
@@ -73,11 +73,11 @@ def _words(file: Path) -> Words:
 def _inside(words: Words, names: Collection[Words]) -> list[Words]:
     """The names whose words come in these, in their order; of one inside another the longer alone."""
     most = len(words) if len(words) <= MOST_WORDS else 1
-    found: list[Words] = []
+    longest: list[Words] = []
     for size in range(most, 0, -1):
-        some = dict.fromkeys(part for part in combinations(words, size) if part in names)
-        found += [part for part in some if not any(_is_inside(part, longer) for longer in found)]
-    return found
+        parts = dict.fromkeys(part for part in combinations(words, size) if part in names)
+        longest += [part for part in parts if not any(_is_inside(part, longer) for longer in longest)]
+    return longest
 
 
 def _is_inside(part: Words, whole: Words) -> bool:

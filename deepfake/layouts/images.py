@@ -17,18 +17,18 @@ from deepfake.video import IMAGES
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a picture: video_id, path (both relative to root), label, identities, split ... where they are known."""
-    found = walk(root, IMAGES)
+    walked = walk(root, IMAGES)
     if index := manifests.index_of(root):
         table = manifests.videos(root, index, unlabelled="real")
         # an index of photographs calls a collection their source, which makes no relatives of them
         return table.assign(source=table["source"].where(table["source"].isin(table["video_id"]), ""))
-    if not found.files:
+    if not walked.files:
         raise UserError(f"no pictures under {root}", f"their names end in {' '.join(sorted(IMAGES))}")
-    labels = labels_of(found.files, root)
+    labels = labels_of(walked.files, root)
     table = manifests.listing(
-        [file.as_posix() for file in found.files],
-        label=[labels[file] or 0 for file in found.files],
-        split=[split_of(file) for file in found.files],
+        [file.as_posix() for file in walked.files],
+        label=[labels[file] or 0 for file in walked.files],
+        split=[split_of(file) for file in walked.files],
     )
-    table.attrs["left_out"] = found.left
+    table.attrs["left_out"] = walked.left
     return table

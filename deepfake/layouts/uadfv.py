@@ -26,8 +26,8 @@ def scan(root: Path) -> pd.DataFrame:
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
-    if said := _REAL(path):
-        return Clip(0, NAME, (said["name"],), key=said["name"])
-    if said := _FAKE(path):
-        return Clip(1, NAME, (said["name"],), "FakeApp", original=said["name"])
+    if match := _REAL(path):
+        return Clip(0, NAME, (match["name"],), key=match["name"])
+    if match := _FAKE(path):
+        return Clip(1, NAME, (match["name"],), "FakeApp", original=match["name"])
     return None

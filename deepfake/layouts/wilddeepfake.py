@@ -26,7 +26,7 @@ _PATH = told(r"(?P<label>real|fake)[_ -](?P<split>train|test)/(?P<archive>[^/]+)
 def scan(root: Path) -> pd.DataFrame:
     """One row a sequence of faces."""
     archives = files(root, ["*.tar.gz", "*.tgz", "*.tar"])
-    packed = [file for some in archives.lists.values() for file in some if read(file.with_suffix("") / "0")]
+    packed = [file for files in archives.lists.values() for file in files if read(file.with_suffix("") / "0")]
     if packed and not any(read(file.with_suffix("")) for file in archives.videos):
         shown = printable(str(root))
         raise UserError(
@@ -38,8 +38,8 @@ def scan(root: Path) -> pd.DataFrame:
 
 def read(path: Path) -> Clip | None:
     """What a path says; None where it is of another dataset."""
-    said = _PATH(path)
-    if not said:
+    match = _PATH(path)
+    if not match:
         return None
-    label, split = said["label"].lower(), said["split"].lower()
-    return Clip(int(label == "fake"), NAME, split=split, source=f"archive:{label}_{split}/{said['archive']}")
+    label, split = match["label"].lower(), match["split"].lower()
+    return Clip(int(label == "fake"), NAME, split=split, source=f"archive:{label}_{split}/{match['archive']}")

@@ -73,8 +73,8 @@ class Tracks:
         """The landmarks of each clip, (T, 68, 2) px; None where they are not known for each of its frames."""
         if "shapes" not in self.table:
             return [None] * len(self.table)
-        found = [np.asarray(some, float).reshape(-1, 68, 2) for some in self.table["shapes"]]
-        return [some if len(some) and np.isfinite(some).all() else None for some in found]
+        landmarks = [np.asarray(points, float).reshape(-1, 68, 2) for points in self.table["shapes"]]
+        return [points if len(points) and np.isfinite(points).all() else None for points in landmarks]
 
     @cached_property
     def mates(self) -> list[Indices]:
@@ -127,7 +127,7 @@ class Sequences(Dataset[list[tuple[Images, float]]]):
 
     def collate(self, draws: Sequence[list[tuple[Images, float]]]) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, S, S, 3) uint8, mask (B, T), labels (B,)."""
-        rows = [row for some in draws for row in some]
+        rows = [clip for draw in draws for clip in draw]
         batch, mask = padded([faces for faces, _ in rows], self.frames)
         return torch.from_numpy(batch), torch.from_numpy(mask), torch.tensor([float(label) for _, label in rows])
 
@@ -185,8 +185,8 @@ class Batches(Sampler[list[Draw]]):
         seeds = rng.integers(2**32, size=len(units))  # the same moments of both of a pair, mirrored alike
         blends = rng.random(len(units)) < self.self_blend
         for start in range(self.rank * self.share, len(self) * self.share * self.ranks, self.share * self.ranks):
-            some = range(start, start + self.share)
-            yield [draw for i in some for draw in self._draws(units[i], int(seeds[i]), bool(blends[i]))]
+            mine = range(start, start + self.share)
+            yield [draw for i in mine for draw in self._draws(units[i], int(seeds[i]), bool(blends[i]))]
 
     def _draws(self, unit: Indices, seed: int, blend: bool) -> list[Draw]:
         if blend:
@@ -243,5 +243,5 @@ def mixed(batches: Sequence[Batch], unit: int, rng: np.random.Generator) -> Batc
     """A batch of units of some batches, each drawn at random."""
     places = [(int(rng.integers(len(batches))), int(i)) for i in rng.permutation(len(batches[-1][2]) // unit)]
     parts = [[part[i * unit : (i + 1) * unit] for part in batches[k]] for k, i in places]
-    faces, mask, labels = (torch.cat(some) for some in zip(*parts, strict=True))
+    faces, mask, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return faces.flip(3) if rng.random() < 0.5 else faces, mask, labels

@@ -53,10 +53,10 @@ def loading() -> dict[str, Any]:
 
 def number(name: str, default: int, least: int = 1) -> int:
     """A whole number of the environment. Raises UserError for what is none."""
-    said = os.environ.get(name, "")
-    if said and not (said.isdecimal() and int(said) >= least):
-        raise UserError(f"{name}={said}: must be a number from {least} on", f"unset it for {default}")
-    return int(said) if said else default
+    value = os.environ.get(name, "")
+    if value and not (value.isdecimal() and int(value) >= least):
+        raise UserError(f"{name}={value}: must be a number from {least} on", f"unset it for {default}")
+    return int(value) if value else default
 
 
 def keep_memory() -> None:

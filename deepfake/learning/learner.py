@@ -149,11 +149,11 @@ class Learner(lightning.LightningModule):
         if self.trainer.world_size > 1:
             everyones: list[Any] = [None] * self.trainer.world_size
             dist.all_gather_object(everyones, self.logits)
-            self.logits = {index: logits for some in everyones for index, logits in some.items()}
+            self.logits = {index: logits for ranks in everyones for index, logits in ranks.items()}
         logits = [self.logits[index] for index in sorted(self.logits)]
         self.logits = {}
-        found = validated(*video_scores(self.val_tracks.table, logits))
-        self.log_dict({f"val/{name}": value for name, value in found.items()}, prog_bar=True, sync_dist=True)
+        figures = validated(*video_scores(self.val_tracks.table, logits))
+        self.log_dict({f"val/{name}": value for name, value in figures.items()}, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         weights = [weight for weight in self.parameters() if weight.requires_grad]

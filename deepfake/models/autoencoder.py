@@ -45,11 +45,11 @@ def trained(faces: Tensor, way: str, *, width: int, steps: int, batch: int, adve
     ).to(faces.device)
     own, its = (torch.optim.AdamW(m.parameters(), 1e-3, (0.5, 0.99), weight_decay=0) for m in (net, judge))
     learning = [(own, 2e-3), (its, 5e-4)][: 1 + adversary]
-    rates = [torch.optim.lr_scheduler.OneCycleLR(one, rate, steps) for one, rate in learning]
+    rates = [torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps) for optimizer, rate in learning]
     draws = torch.Generator().manual_seed(seed)
     for step in range(steps):
-        some = torch.randint(len(faces), (batch,), generator=draws)
-        real = faces[some.to(faces.device)].float() / 255
+        chosen = torch.randint(len(faces), (batch,), generator=draws)
+        real = faces[chosen.to(faces.device)].float() / 255
         real = real.flip(3) if step % 2 else real
         with torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.device.type == "cuda"):
             fake = net(real)

@@ -70,8 +70,8 @@ def fill(module: nn.Module, state: State, source: str, adapt: Adapt | None = Non
     missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
     shaped = [name for name in own if name in state and own[name].shape != state[name].shape]
     if missing or shaped:
-        found = f"{len(missing)} missing, {len(shaped)} of another shape (first: {(missing + shaped)[0]})"
-        raise UserError(f"{WHERE}: {source}: of {len(own)} weights {found}", "weights of this encoder and backbone")
+        problem = f"{len(missing)} missing, {len(shaped)} of another shape (first: {(missing + shaped)[0]})"
+        raise UserError(f"{WHERE}: {source}: of {len(own)} weights {problem}", "weights of this encoder and backbone")
     module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
 
 

@@ -70,9 +70,9 @@ def standard(picture: av.VideoFrame) -> av.VideoFrame:
     shown = np.empty(values.shape, np.uint8)
     for top in range(0, deep.height, ROWS):
         shown[top : top + ROWS] = _shown(values[top : top + ROWS], curve, gamut)
-    made = av.VideoFrame.from_ndarray(shown, format="rgb24")
-    made.pts, made.time_base = picture.pts, picture.time_base
-    return made
+    frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
+    frame.pts, frame.time_base = picture.pts, picture.time_base
+    return frame
 
 
 def _shown(values: np.ndarray[Any, np.dtype[np.uint16]], curve: str, gamut: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

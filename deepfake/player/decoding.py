@@ -88,5 +88,6 @@ class Decoding:
         """s, by the header, of formats that list no packets in it: Matroska, AVI without an index; 0 where unknown."""
         if "avi" in self.container.format.name.split(","):
             return float(self.stream.frames * (self.stream.time_base or 0))  # a tick is a frame
-        said = re.fullmatch(r"(\d+):(\d+):([\d.]+)", self.stream.metadata.get("DURATION", ""))
-        return sum(float(part) * unit for part, unit in zip(said.groups(), (3600, 60, 1), strict=True)) if said else 0.0
+        match = re.fullmatch(r"(\d+):(\d+):([\d.]+)", self.stream.metadata.get("DURATION", ""))
+        parts = match.groups() if match else (0, 0, 0)
+        return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))

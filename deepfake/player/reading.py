@@ -62,14 +62,14 @@ class Reading:
     def __iter__(self) -> Iterator[Frame]:
         with opened(self.path) as (container, stream):
             decoding = Animation(self.path) if moves(self.path) else Decoding(container, stream)
-            fields, aspect, said, ended = Deinterlacer(), Fraction(1), None, True
+            fields, aspect, ratio, ended = Deinterlacer(), Fraction(1), None, True
             own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
             upright = geometry.Upright(own[0] if own[0] != own[1] and geometry.square(own[0]) != 1 else None)
             whole = (done for shot in decoding for done in fields(*shot))
             for time, picture in chain(whole, (done for _ in (0,) for done in fields.rest())):
-                if said != stream.codec_context.sample_aspect_ratio or not self.times:
-                    said = stream.codec_context.sample_aspect_ratio  # it may change on the way
-                    aspect = upright.aspect or geometry.square(said)
+                if ratio != stream.codec_context.sample_aspect_ratio or not self.times:
+                    ratio = stream.codec_context.sample_aspect_ratio  # it may change on the way
+                    aspect = upright.aspect or geometry.square(ratio)
                     upright.oblong = upright.oblong or aspect != 1
                 if not self.times:
                     self.info = _info(self.path, container, stream, picture, upright(picture), aspect)

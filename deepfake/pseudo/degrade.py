@@ -59,10 +59,10 @@ def processed(p: Degradation, rng: np.random.Generator) -> list[Step]:
         *((p.blur, _blur), (p.noise, _noise), (p.tone, _tone), (p.sharpen, _sharpen)),
         *((p.resize, _resize), (p.jpeg, _jpeg), (p.video, _video)),
     ]
-    found = [draw(rng) for probability, draw in steps if rng.random() < probability]
+    drawn = [draw(rng) for probability, draw in steps if rng.random() < probability]
     if rng.random() < p.video * p.again:
-        found += [_resize(rng), _video(rng)]
-    return found
+        drawn += [_resize(rng), _video(rng)]
+    return drawn
 
 
 def jpeg(images: Images, quality: int, subsampled: bool = True) -> Images:
