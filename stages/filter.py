@@ -20,9 +20,11 @@ def run(
     judged = judge(tables.read(faces), p)
     good = int(judged["reason"].eq("").sum())
     if not good:
+        counts = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
         raise UserError(
-            f"params.yaml: filter: none of the {len(judged)} faces passes",
-            f"the medians are: sharpness {judged['sharpness'].median():.0f}, width {judged['width'].median():.0f}",
+            f"params.yaml: filter: none of the {len(judged)} faces passes: {counts}",
+            f"the medians are: sharpness {judged['sharpness'].median():.0f}, width {judged['width'].median():.0f}; "
+            f"the longest track has {judged['seen'].max():.0f}, of a picture 1: filter.min_faces: 1 lets pictures pass",
         )
     tables.write(kept, judged)
     tables.write_metrics(report, summary(judged, read(videos)))
