@@ -116,6 +116,14 @@ def read(folder: Path) -> Card:
     return card
 
 
+def plugins(folder: Path) -> list[str]:
+    """The modules that a detector's params choose: beside its files they shape what it says."""
+    chosen = {f"deepfake.detectors.{read(folder).params['detect']['detector']}"}
+    for member in read_networks(folder).members:
+        chosen |= {f"deepfake.models.{kind}s.{member.settings[kind]}" for kind in ("encoder", "head")}
+    return sorted(chosen)
+
+
 def read_validation(folder: Path) -> pd.DataFrame:
     """The logits of validation: video_id, label, group, track, sequence, logit, faces, member."""
     return videos.read(folder / VALIDATION)

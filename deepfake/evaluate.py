@@ -9,21 +9,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from deepfake.base.errors import UserError
 from deepfake.measures import evidence, intervals
 from deepfake.measures.baselines import BASELINES
+from deepfake.measures.coverage import coverage, presentation_attack
 from deepfake.measures.intervals import by_chance, described, difference
 from deepfake.measures.protocol import EvaluateParams
 from deepfake.measures.slices import slices
 from deepfake.measures.statistics import BINS, COUNTS, Sample
 
+BESIDE = (  # the figures of a column that stands beside the test
+    *("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate"),
+    *("precision_at_prevalence", "brier", "cllr"),
+)
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
-REASONS = {"too_few_faces": "filtered", "no_video": "decode_error", "missing": "decode_error"}  # the rest as they are
 DISTURBED = ("shuffled", "reversed", "repeated")
-ALWAYS = ("no_face", "decode_error", "too_short", "filtered")
 Metrics = dict[str, Any]
 
 
@@ -120,10 +123,20 @@ def _column(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     """The figures of one of two columns, beside the best single baseline on the same videos."""
     figures = of_rows(scored, p)
     best = against_baselines(scored, p)["best_baseline"]
-    names = ("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate")
-    kept = {key: figures[key] for name in names for key in (name, f"{name}_low", f"{name}_high")}
+    kept = {key: figures[key] for name in BESIDE for key in (name, f"{name}_low", f"{name}_high")}
     counts = {name: figures[name] for name in ("reals", "fakes", "groups")}
     return counts | kept | {"best_baseline": best}
+
+
+def further(table: pd.DataFrame, p: EvaluateParams) -> Metrics:
+    """A column for each further dataset, of the videos that share nothing with training; nothing for none."""
+    columns: Metrics = {}
+    for one in p.extra:
+        own = table[table["dataset"] == one.column]
+        fair = own[own["shared"] == ""]
+        columns[one.column] = _column(fair[fair["score"].notna()], p)
+        columns[one.column] |= {"coverage": coverage(fair), "left_out": len(own) - len(fair)}
+    return {"extra": columns} if columns else {}
 
 
 def gain(scored: pd.DataFrame, first: Sequence[str], second: Sequence[str], name: str, p: EvaluateParams) -> Metrics:
@@ -147,81 +160,6 @@ def order(scored: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> M
         moved = float(sequences[f"moved_{name}"].mean()) if len(sequences) else None
         found[name] = {"auc": mean, **gain(scored, some, ["score"], "drop", p), "logit_change": moved}
     return found
-
-
-def coverage(videos: pd.DataFrame) -> Metrics:
-    """How many videos of each class were expected and could be scored, the rest by reason; figures that count them.
-
-    `as_chance`: of all that was expected, what could not be scored being guessed. `ok` and its kin are shares.
-    """
-    missing = videos[videos["score"].isna()]
-    reasons = missing["status"].map(lambda status: REASONS.get(status, status)).value_counts().sort_index()
-    return {
-        "expected": len(videos),
-        "scored": len(videos) - len(missing),
-        "ok": _share(videos),
-        "ok_real": _share(videos[videos["label"] == 0]),
-        "ok_fake": _share(videos[videos["label"] == 1]),
-        "missing": dict.fromkeys(ALWAYS, 0) | {str(status): int(n) for status, n in reasons.items()},
-        "as_chance": as_chance(videos),
-    }
-
-
-def as_chance(videos: pd.DataFrame) -> Metrics:
-    """The AUC and the accuracies of all videos where each that has no score is guessed by the toss of a coin."""
-    scored = videos["score"].notna()
-    right = (videos["verdict"].eq("fake") == videos["label"].eq(1)).where(scored, 0.5).astype(float)
-    by_class = [right[videos["label"] == label] for label in (0, 1)]
-    if not min(map(len, by_class)):
-        return {"auc": None, "accuracy": float(right.mean()) if len(right) else None, "balanced_accuracy": None}
-    shares = [scored[videos["label"] == label].mean() for label in (0, 1)]
-    pairs = float(np.prod(shares))  # of a real and a fake, both scored
-    known = auc_of(videos[scored]) if pairs else 0.5
-    return {
-        "auc": pairs * known + (1 - pairs) / 2,
-        "accuracy": float(right.mean()),
-        "balanced_accuracy": float(np.mean([one.mean() for one in by_class])),
-    }
-
-
-def auc_of(scored: pd.DataFrame) -> float:
-    """The AUC of videos of both classes."""
-    return float(roc_auc_score(scored["label"], scored["score"]))
-
-
-def too_few(found: Metrics, p: EvaluateParams) -> None:
-    """Raise UserError where less of a class could be scored than is asked for."""
-    for label in ("real", "fake"):
-        if (share := found["coverage"][f"ok_{label}"]) is not None and share < p.min_coverage:
-            lost = ", ".join(f"{n} {reason}" for reason, n in found["coverage"]["missing"].items() if n)
-            raise UserError(
-                f"{share:.1%} of the {label} test videos could be scored, evaluate.min_coverage is {p.min_coverage:.1%}"
-                f" (lost: {lost})",
-                "figures of what is left flatter: mend detect or filter, or lower evaluate.min_coverage",
-            )
-
-
-def presentation_attack(videos: pd.DataFrame) -> Metrics:
-    """The rates of ISO/IEC 30107-3: fakes taken for real (APCER) by method, the worst of them, reals taken for fake
-    (BPCER), and the shares of each that got no answer.
-    """
-    scored = videos[videos["score"].notna()]
-    real, fake = (scored[scored["label"] == label] for label in (0, 1))
-    missed = fake["verdict"].eq("real").groupby(fake["method"].replace("", "unnamed")).mean()
-    apcer = {str(name): float(rate) for name, rate in missed.items()}
-    silent = [videos["score"].isna()[videos["label"] == label] for label in (0, 1)]
-    bpnrr, apnrr = (float(one.mean()) if len(one) else None for one in silent)
-    return {
-        "apcer": apcer,
-        "apcer_worst": max(apcer.values(), default=None),
-        "bpcer": float(real["verdict"].eq("fake").mean()) if len(real) else None,
-        "apnrr": apnrr,
-        "bpnrr": bpnrr,
-    }
-
-
-def _share(videos: pd.DataFrame) -> float | None:
-    return float(videos["score"].notna().mean()) if len(videos) else None
 
 
 def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,6 +54,7 @@ class Prepared:
     reason: str
     faces: pd.DataFrame  # as detect and filter leave them
     images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB, mapped from files: memory is bounded
+    about: dict[str, Any] = field(default_factory=dict)  # what extract says of the video: a row of its table
 
 
 @contextmanager
@@ -72,22 +73,22 @@ def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
     frames, folder = scratch / extract.FRAMES, scratch / "faces"
     row = extract.keep(path, frames, policy)
     if row["status"] not in USABLE:
-        return Prepared(row["status"], row["reason"], pd.DataFrame(), {})
+        return Prepared(row["status"], row["reason"], pd.DataFrame(), {}, row)
     folder.mkdir()
     rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
     if not rows:
-        return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {})
+        return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {}, row)
     found = pd.DataFrame(rows).assign(video_id=str(path))
     judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
     if good.empty:
         said = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
-        return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {})
+        return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {}, row)
     images = {
         int(track): clips.save(folder / f"{track}.npy", folder / f"{track}.mkv", positions.tolist())
         for track, positions in good.groupby("track")["position"]
     }
-    return Prepared(row["status"], row["reason"], judged, images)
+    return Prepared(row["status"], row["reason"], judged, images, row)
 
 
 def predict(path: Path, detector: Detector) -> Prediction:

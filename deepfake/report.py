@@ -1,7 +1,7 @@
 """report: what a test comes to: the videos on their way to it, its verdict in words, and its worst mistakes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Facts:
     mistakes: list[Mistake]
     params: dict[str, Any]  # that it was trained and prepared by
     hashes: dict[str, str]  # what was tested, and on what
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row a cell; empty where it was not measured
 
 
 def funnel(
@@ -82,6 +83,13 @@ def mistakes(
         ]
         found.append(Mistake(row, frames, sequences[sequences["video_id"] == row["video_id"]]))
     return found
+
+
+def of_this_test(perturbed: pd.DataFrame, predictions: pd.DataFrame) -> bool:
+    """Whether robustness was measured on this very detector and test: as they were, its videos had the same scores."""
+    clean = perturbed[perturbed["kind"] == "clean"].set_index("video_id")["score"].astype(float)
+    now = predictions.set_index("video_id")["score"].astype(float)
+    return bool(clean.sort_index().equals(now.sort_index()))
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:

@@ -11,7 +11,10 @@ from deepfake.base.params import Params
 from deepfake.measures import intervals
 from deepfake.measures.slices import figures
 from deepfake.measures.statistics import Sample
-from deepfake.perturb import LEVELS, cells
+from deepfake.perturb import LEVELS
+from deepfake.perturb import cells as every
+
+MEANS = ("auc", "drop", "false_positive_rate", "coverage")
 
 
 class RobustnessParams(Params):
@@ -32,23 +35,18 @@ class RobustnessParams(Params):
 
     def cells(self) -> list[tuple[str, int]]:
         """The kinds and levels that are asked for."""
-        return [(kind, level) for kind, level in cells() if level in self.levels and kind in (self.kinds or LEVELS)]
+        return [(kind, level) for kind, level in every() if level in self.levels and kind in (self.kinds or LEVELS)]
 
 
-def metrics(table: pd.DataFrame, p: RobustnessParams) -> dict[str, Any]:
-    """Of each cell: AUC, coverage and false alarms on reals, with intervals, and the AUC that is lost; the mean of it.
+def cells(table: pd.DataFrame, p: RobustnessParams) -> pd.DataFrame:
+    """A row for each cell: AUC, coverage and false alarms on reals, with intervals, and the AUC that is lost.
 
     `table` has a row for each video and cell: video_id, label, group, kind, level, score, verdict. Those of the kind
-    "clean" are the videos as they are. A loss is on the videos that were scored both ways, people drawn alike for both.
+    "clean", level 0, are the videos as they are. A loss is on the videos scored both ways, people drawn alike.
     """
     clean = table[table["kind"] == "clean"]
-    found: dict[str, Any] = {"clean": cell(clean, clean, p)}
-    drops = []
-    for (kind, level), rows in table[table["kind"] != "clean"].groupby(["kind", "level"], sort=False):
-        own = found.setdefault(str(kind), {})[f"level_{level}"] = cell(rows, clean, p)
-        drops.append(own["drop"])
-    known = [drop for drop in drops if drop is not None]
-    return {"mean_drop": float(np.mean(known)) if known else None, **found}
+    parts = table.groupby(["kind", "level"], sort=False)
+    return pd.DataFrame([{"kind": kind, "level": level} | cell(rows, clean, p) for (kind, level), rows in parts])
 
 
 def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[str, Any]:
@@ -65,3 +63,40 @@ def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[s
         "coverage": coverage,
         **{"drop": drop.value, "drop_low": drop.low, "drop_high": drop.high},
     }
+
+
+def metrics(found: pd.DataFrame) -> dict[str, Any]:
+    """What the cells come to, in figures few enough for a review: the mean loss, the worst cells by name, each kind."""
+    known = found.set_index(found["kind"].str.replace("_", " ") + ", level " + found["level"].astype(str))
+    changed = known[known["kind"] != "clean"]
+    kinds = {str(kind): _means(own) for kind, own in changed.groupby("kind", sort=False)}
+    return {
+        "clean": _of(known[known["kind"] == "clean"].iloc[0]),
+        "mean_drop": _mean(changed["drop"]),
+        "worst": _at(changed, changed["auc"].astype(float), "auc"),
+        "most_false_alarms": _at(changed, -changed["false_positive_rate"].astype(float), "false_positive_rate"),
+        "least_covered": _at(changed, changed["coverage"].astype(float), "coverage"),
+        "by_kind": kinds,
+    }
+
+
+def _of(row: "pd.Series[Any]") -> dict[str, Any]:
+    return {name: row[name] for name in MEANS if name != "drop"}
+
+
+def _means(own: pd.DataFrame) -> dict[str, Any]:
+    return {name: _mean(own[name]) for name in MEANS}
+
+
+def _mean(column: "pd.Series[Any]") -> float | None:
+    known = column.dropna()
+    return float(known.mean()) if len(known) else None
+
+
+def _at(changed: pd.DataFrame, order: "pd.Series[float]", name: str) -> dict[str, Any]:
+    """The cell of the lowest, and that figure of it."""
+    names = [key for key in (name, f"{name}_low", f"{name}_high") if key in changed]
+    if order.isna().all():
+        return {"name": None} | dict.fromkeys(names)
+    place = int(np.nanargmin(order))
+    return {"name": changed.index[place]} | {key: changed[key].iloc[place] for key in names}

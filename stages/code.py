@@ -16,12 +16,16 @@ CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
     "models.heads": "train.head",
 }
 USED_BY = {"deepfake.pseudo": "augment.self_blend"}  # package: the key that gives it a use
+ELSEWHERE = {("extra", "layouts"): "evaluate.extra.layout"}  # of a stage and kind, where another key chooses
 WEIGHTS = {  # stage: the key that may name a file: of weights, a list
     "calibrate": "detect.weights",  # which it copies
     "detect": "detect.weights",
     "split": "split.table",
     "train": "train.pretrained",
 }
+ROBUSTNESS = (Path("reports/robustness.csv"), Path("reports/plots/robustness.csv"))  # written when asked for
+FOUND = {"report": ROBUSTNESS}  # stage: files that it reads where they are there, which dvc.yaml cannot say
+FOLDERS = {"extra": "evaluate.extra.root"}  # stage: the key that names folders, which dvc.yaml cannot list
 
 
 def run(locks: Out = Path("data/code")) -> None:
@@ -45,11 +49,15 @@ def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     unused = [package for package, key in USED_BY.items() if not value(settings, key)]
     own = code.closure(f"stages.{name}", unused=unused)
     loaded = {kind for module in own for kind in code.kinds(module)}
-    chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(kind, settings)]
+    chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(name, kind, settings)]
     others = set(code.closure(*chosen, unused=unused)) - set(own)  # a plugin may load any of its kind by itself
     inner = {kind for module in others for kind in code.kinds(module)}
     chosen += [f"deepfake.{kind}.{plugin}" for kind in sorted(inner) for plugin in plugins.names(kind)]
     shape = code.shape(f"stages.{name}", *chosen, unused=unused)
+    if name in FOUND:
+        shape["found"] = {file.as_posix(): hashes.content(file) for file in FOUND[name]}
+    if name in FOLDERS:
+        shape["folders"] = {str(root): hashes.folder(Path(str(root))) for root in value(settings, FOLDERS[name]) or []}
     weights = value(settings, WEIGHTS.get(name, ""))
     if isinstance(weights, str):
         shape["models"][weights] = hashes.content(Path(weights))
@@ -58,18 +66,22 @@ def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
-def choices(kind: str, settings: dict[str, Any]) -> list[str]:
+def choices(stage: str, kind: str, settings: dict[str, Any]) -> list[str]:
     """The plugins of the kind that the settings choose: one or a list of them, or all where no setting does."""
     known = plugins.names(kind)
-    chosen = value(settings, CHOSEN_BY[kind]) if kind in CHOSEN_BY else known
+    key = ELSEWHERE.get((stage, kind)) or CHOSEN_BY.get(kind)
+    chosen = value(settings, key) if key else known
     return [name for name in known if name in (chosen if isinstance(chosen, list) else [chosen])]
 
 
-def value(settings: dict[str, Any], key: str) -> Any:
-    """The value of "section.key"; None where there is none."""
-    section, _, name = key.partition(".")
-    values = settings.get(section)
-    return values.get(name) if isinstance(values, dict) else None
+def value(settings: Any, key: str) -> Any:
+    """The value of "section.key", of each entry of a list; None where there is none."""
+    for name in key.split("."):
+        if isinstance(settings, list):
+            settings = [one.get(name) for one in settings if isinstance(one, dict)]
+        else:
+            settings = settings.get(name) if isinstance(settings, dict) else None
+    return settings
 
 
 if __name__ == "__main__":

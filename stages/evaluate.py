@@ -11,6 +11,8 @@ from deepfake import clips, evaluate, inference
 from deepfake.base import params, tables
 from deepfake.dataset.videos import read
 from deepfake.measures import baselines, scoring, slices
+from deepfake.measures.coverage import too_few
+from deepfake.measures.extra import TEXTS
 from deepfake.measures.orders import disturbances
 from deepfake.measures.protocol import EvaluateParams
 from deepfake.pages import charts
@@ -24,6 +26,7 @@ def run(
     splits: In = Path("data/splits.csv"),
     listed: In = Path("data/clips.parquet"),
     faces: In = Path("data/faces"),
+    extra: In = Path("reports/extra.csv"),
     predictions: Out = Path("reports/predictions.csv"),
     sequences: Out = Path("reports/sequences.csv"),
     report: Metric = Path("reports/metrics.json"),
@@ -50,13 +53,15 @@ def run(
     table, parts = read(predictions), read(sequences)  # what is written is what is measured
     figures = evaluate.metrics(table, scoring.tracks(loaded, parts), parts, slices.properties(known, seen), p)
     figures["baselines"]["metadata"]["auc_over_all"] = baselines.auc_over_all(numbers, "metadata")
+    further = tables.read(extra, TEXTS).set_index("video_id", drop=False)
+    figures |= evaluate.further(further.join(baselines.scores(numbers, further).add_prefix("baseline_")), p)
     tables.write_metrics(report, figures)
     curves = evaluate.curves(table)
     for path in (roc, pr, confusion, scores, reliability, tippett):
         tables.write(path, curves[path.stem])
     charts.evaluation(picture, table, figures)
     print("\n".join(evaluate.spoken(figures)))
-    evaluate.too_few(figures, p)
+    too_few(figures, p.min_coverage)
     done("evaluate", f"{figures['video']['count']} of {figures['coverage']['expected']} test videos scored", report)
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake import inference, perturb, predict, video
+from deepfake import bundle, inference, perturb, predict, video
 from deepfake.base import items, params, tables
 from deepfake.base.items import Item
 from deepfake.base.params import Params
-from deepfake.bundle import CARD
 from deepfake.dataset.videos import read
 from deepfake.pages import charts
-from deepfake.robustness import RobustnessParams, metrics
+from deepfake.robustness import RobustnessParams, cells, metrics
 from stages.command import In, Metric, Out, Plot, done, main
 
 
@@ -24,6 +23,7 @@ def run(
     predictions: In = Path("reports/predictions.csv"),
     scores: Out = Path("reports/robustness.csv"),
     report: Metric = Path("reports/robustness.json"),
+    table: Plot = Path("reports/plots/robustness.csv"),
     picture: Plot = Path("reports/plots/robustness.png"),
 ) -> None:
     """Perturb the frames of each test video, find its faces anew, and score them; one item for each video and cell."""
@@ -31,11 +31,15 @@ def run(
     test = read(predictions)
     seen = test[[(frames / f"{name}.mkv").is_file() for name in test["video_id"]]]
     todo = [
-        Item(name, (frames / f"{name}.mkv", detector / CARD), {"kind": kind, "level": level, "detector": str(detector)})
+        Item(
+            name,
+            (frames / f"{name}.mkv", detector / bundle.CARD),
+            {"kind": kind, "level": level, "detector": str(detector)},
+        )
         for name in seen["video_id"]
         for kind, level in p.cells()
     ]
-    made = items.make(todo, work, Params(), label="robustness")
+    made = items.make(todo, work, Params(), label="robustness", plugins=bundle.plugins(detector))
     rows = [
         {"video_id": item.name, "kind": item.args["kind"], "level": item.args["level"]} | one.result
         for item, one in zip(todo, made, strict=True)
@@ -48,11 +52,12 @@ def run(
         for name in lost["video_id"]
         for kind, level in p.cells()
     ]
-    table = pd.concat([clean, pd.DataFrame(rows), pd.DataFrame(missing)], ignore_index=True).merge(about, on="video_id")
-    tables.write(scores, table)
-    figures = metrics(read(scores), p)
-    tables.write_metrics(report, {"robustness": figures})
-    charts.robustness(picture, figures)
+    whole = pd.concat([clean, pd.DataFrame(rows), pd.DataFrame(missing)], ignore_index=True).merge(about, on="video_id")
+    tables.write(scores, whole)
+    found = cells(read(scores), p)
+    tables.write(table, found)
+    tables.write_metrics(report, {"robustness": metrics(found)})
+    charts.robustness(picture, found)
     done("robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(made)} made anew", report)
 
 

@@ -9,8 +9,9 @@ from deepfake import evaluate
 from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.dataset.videos import read
-from deepfake.evaluate import Metrics, coverage, curves, metrics
+from deepfake.evaluate import Metrics, curves, metrics
 from deepfake.measures.baselines import BASELINES
+from deepfake.measures.coverage import as_chance, coverage, presentation_attack, too_few
 from deepfake.measures.protocol import EvaluateParams, HeldOut
 
 P = EvaluateParams(seed=0, resamples=100, shuffles=2, prevalence=0.1, min_coverage=0.5)
@@ -237,7 +238,7 @@ def test_what_is_missing_counts_as_the_toss_of_a_coin():
         reference.roc_auc_score(both["label"], both["score"].fillna(pd.Series(rng.choice([-1, 2], 100))))
         for _ in range(4000)
     ]
-    assert evaluate.as_chance(both)["auc"] == pytest.approx(np.mean(tosses), abs=0.01)
+    assert as_chance(both)["auc"] == pytest.approx(np.mean(tosses), abs=0.01)
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -249,9 +250,9 @@ def test_too_few_scored_of_either_class_fail_the_stage_and_say_why(label):
     with pytest.raises(
         UserError, match=f"0.0% of the {('real', 'fake')[label]} test videos .* is 50.0% .lost: .* no_face"
     ):
-        evaluate.too_few(found, P)
-    evaluate.too_few(found, P.model_copy(update={"min_coverage": 0.0}))
-    evaluate.too_few(measured(random(40)), P.model_copy(update={"min_coverage": 1.0}))
+        too_few(found, P.min_coverage)
+    too_few(found, 0.0)
+    too_few(measured(random(40)), 1.0)
 
 
 def test_the_words_of_the_standard_for_presentation_attacks():
@@ -261,7 +262,7 @@ def test_the_words_of_the_standard_for_presentation_attacks():
         method=["", "", "", "", "swap", "swap", "blend", "", "blend"],
     )
     table["verdict"] = np.where(table["score"].isna(), None, table["verdict"])
-    assert evaluate.presentation_attack(table) == {
+    assert presentation_attack(table) == {
         "apcer": {"blend": 1.0, "swap": 0.5, "unnamed": 0.0},
         "apcer_worst": 1.0,
         "bpcer": pytest.approx(1 / 3),

@@ -131,6 +131,7 @@ def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
 def test_evaluate_writes_what_predict_says(inside, saved_detector):
     whole = detector()
     saved_detector(inside / "models/detector", [(whole.members[0].network, whole.members[0].settings)], whole.params)
+    import_module("stages.extra").run()
     import_module("stages.evaluate").run()
     written = read(inside / "reports/predictions.csv").set_index("video_id")
     parts = read(inside / "reports/sequences.csv")

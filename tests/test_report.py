@@ -1,6 +1,7 @@
 """report: the page shows every figure, needs nothing else, and says what the figures say."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -8,11 +9,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from deepfake import report, video
+from deepfake import evaluate, report, video
 from deepfake.evaluate import metrics
 from deepfake.measures.baselines import BASELINES
-from deepfake.measures.protocol import EvaluateParams, HeldOut
-from deepfake.pages import charts, modelcard, page
+from deepfake.measures.protocol import EvaluateParams, Extra, HeldOut
+from deepfake.pages import charts, modelcard, page, parts
 from deepfake.report import Facts, funnel, mistakes, verdict
 
 P = EvaluateParams(seed=0, resamples=100, shuffles=1, prevalence=0.1, min_coverage=0.0)
@@ -100,7 +101,7 @@ def test_every_tag_is_closed_and_names_are_text(whole):
 
 def test_every_figure_stands_in_the_page_with_its_interval(whole):
     figures, text = facts().metrics, Page(whole).text
-    for name in page.ROWS:
+    for name in parts.ROWS:
         for level in page.LEVELS:
             own = figures[level] | (figures["calibration"] if level == "video" else {})
             assert report.within(own, name) in text, (level, name)
@@ -138,6 +139,73 @@ def test_what_is_held_out_has_a_column_of_its_own():
     held = P.model_copy(update={"held_out": HeldOut(methods=("blend",))})
     assert "Seen in training, and held out" in Page(page.page(facts(p=held))).text
     assert "held out" not in Page(page.page(facts())).text
+
+
+def further(name: str) -> dict[str, object]:
+    """What evaluate says of a further dataset, worse than the test."""
+    table = predictions(0.1).assign(dataset=name, shared="", video_id=[f"{name}/{i}" for i in range(60)])
+    table.loc[:3, "shared"] = "identity::g0"
+    p = P.model_copy(update={"extra": (Extra(root=name, layout="folders"),)})
+    return evaluate.further(table, p)
+
+
+def test_a_further_dataset_has_a_column_of_its_own_in_page_and_card():
+    usual = facts()
+    both = replace(usual, metrics=usual.metrics | further("celeb"))
+    own, text = both.metrics["extra"]["celeb"], Page(page.page(both)).text
+    assert (own["reals"], own["fakes"], own["left_out"]) == (28, 27, 4)
+    assert own["auc"] < usual.metrics["video"]["auc"]
+    start = text.index("Further datasets")
+    row = f"AUC{report.within(usual.metrics['video'], 'auc')}{report.within(own, 'auc')}"
+    assert row in text[start:]
+    assert "scored59 of 6055 of 56" in text[start:]
+    assert "left out4" in text[start:]
+    assert verdict(both.metrics) == verdict(usual.metrics)  # which no other dataset flatters
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    card = modelcard.card(both, splits, "x")
+    assert "| | all test videos | celeb |\n|---|---|---|\n| AUC | " in card
+    assert f"- On celeb, of which it learnt nothing: AUC {report.within(own, 'auc')}." in card
+    assert "Further datasets" not in Page(page.page(usual)).text
+
+
+# ---- robustness
+
+
+def cells() -> pd.DataFrame:
+    """Three cells beside the clean one: one is bad, in one nothing is scored."""
+    names = ("kind", "level", "auc", "auc_low", "auc_high", "false_positive_rate", "false_positive_rate_low")
+    names += ("false_positive_rate_high", "coverage", "drop")
+    rows = [
+        ("clean", 0, 0.9, 0.8, 0.95, 0.1, 0.05, 0.2, 1.0, 0.0),
+        ("blur", 1, 0.85, 0.75, 0.9, 0.12, 0.06, 0.25, 1.0, 0.05),
+        ("blur", 5, 0.6, 0.5, 0.7, 0.02, 0.0, 0.1, 0.9, 0.3),
+        ("frame_drop", 5, None, None, None, None, None, None, 0.0, None),
+        ("noise", 5, 0.7, None, None, 0.8, None, None, 1.0, 0.2),
+    ]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_robustness_is_shown_with_its_worst_by_name_where_it_was_measured():
+    text = Page(page.page(replace(facts(), robustness=cells()))).text
+    for said in (
+        "changed in 4 ways",
+        "the AUC is 0.900 [0.800, 0.950]; on average 0.183 is lost.",
+        "The worst is blur, level 5: AUC 0.600 [0.500, 0.700].",
+        "Most reals are called fake after noise, level 5: 0.800; as they are, 0.100 [0.050, 0.200].",
+        "Fewest can be scored after frame drop, level 5: 0.0%; as they are, 100.0%.",
+        "blur0.850.75 to 0.900.600.50 to 0.70",
+    ):
+        assert said in text, said
+    assert "Robustness" not in Page(page.page(facts())).text
+
+
+def test_robustness_of_another_detector_is_not_shown_as_this_ones():
+    table = predictions()
+    clean = table[["video_id", "score"]].assign(kind="clean")
+    both = pd.concat([clean, clean.assign(kind="blur", score=0.5)]).iloc[::-1]
+    assert report.of_this_test(both, table)
+    assert not report.of_this_test(both, table.assign(score=table["score"] + 1e-6))
+    assert not report.of_this_test(both, table.iloc[1:])
 
 
 # ---- the verdict

@@ -14,7 +14,7 @@ import yaml
 from deepfake.dataset.videos import read
 
 STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"]
-STAGES += ["evaluate", "controls", "report"]
+STAGES += ["extra", "evaluate", "controls", "report"]
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
 FACES = ["demo", "detect", "augment", "train", *BUNDLED]  # who looks at faces, or at their landmarks
 VIDEOS = 16

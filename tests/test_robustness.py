@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from deepfake.base import tables
 from deepfake.pages import charts
-from deepfake.robustness import RobustnessParams, metrics
+from deepfake.robustness import RobustnessParams, cells, metrics
 
 P = RobustnessParams(kinds=(), levels=(1, 2, 3, 4, 5), seed=0, resamples=200)
 
@@ -33,10 +33,14 @@ def table() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def at(found: pd.DataFrame, kind: str, level: int) -> "pd.Series[float]":
+    return found.set_index(["kind", "level"]).loc[(kind, level)]
+
+
 def test_a_cell_has_its_figures_beside_what_it_loses():
     whole = table()
-    found = metrics(whole, P)
-    worst = found["blur"]["level_5"]
+    found = cells(whole, P)
+    worst = at(found, "blur", 5)
     rows = whole[(whole["kind"] == "blur") & (whole["level"] == 5)].dropna(subset="score")
     assert worst["auc"] == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
     assert worst["coverage"] == 0.9
@@ -45,15 +49,32 @@ def test_a_cell_has_its_figures_beside_what_it_loses():
     clean = whole[whole["kind"] == "clean"].iloc[6:]  # those that were scored both ways
     assert worst["drop"] == pytest.approx(roc_auc_score(clean["label"], clean["score"]) - worst["auc"])
     assert worst["drop_low"] > 0.2
-    assert found["mean_drop"] == pytest.approx(np.mean([found["blur"][f"level_{n}"]["drop"] for n in (1, 5)]))
-    assert found["clean"]["drop"] == 0
+    assert at(found, "clean", 0)["drop"] == 0
+
+
+def test_the_metrics_are_few_and_name_the_worst():
+    found = cells(table(), P)
+    said = metrics(found)
+    mild, bad = (at(found, "blur", level) for level in (1, 5))
+    assert said["mean_drop"] == pytest.approx((mild["drop"] + bad["drop"]) / 2)
+    assert said["worst"] == {"name": "blur, level 5", **{key: bad[key] for key in ("auc", "auc_low", "auc_high")}}
+    assert said["most_false_alarms"]["name"] == "blur, level 5"
+    assert said["least_covered"] == {"name": "blur, level 5", "coverage": 0.9}
+    assert said["by_kind"]["blur"]["auc"] == pytest.approx((mild["auc"] + bad["auc"]) / 2)
+    assert said["clean"]["auc"] == at(found, "clean", 0)["auc"]
 
 
 def test_what_nobody_scores_is_undefined_and_covered_by_nothing():
     whole = table()
     whole.loc[whole["level"] == 5, "score"] = np.nan
-    found = metrics(whole, P)["blur"]["level_5"]
-    assert (found["auc"], found["drop"], found["coverage"]) == (None, None, 0)
+    found = cells(whole, P)
+    lost = at(found, "blur", 5)
+    assert np.isnan([lost["auc"], lost["drop"]]).all()
+    assert lost["coverage"] == 0
+    said = metrics(found)
+    assert (said["worst"]["name"], said["least_covered"]["coverage"]) == ("blur, level 1", 0)
+    whole.loc[whole["kind"] != "clean", "score"] = np.nan
+    assert metrics(cells(whole, P))["worst"] == {"name": None, "auc": None, "auc_low": None, "auc_high": None}
 
 
 def test_only_what_is_asked_for_is_tried():
@@ -65,7 +86,7 @@ def test_only_what_is_asked_for_is_tried():
 
 
 def test_the_heat_map_is_drawn(tmp_path):
-    charts.robustness(tmp_path / "map.png", metrics(table(), P))
+    charts.robustness(tmp_path / "map.png", cells(table(), P))
     assert (tmp_path / "map.png").stat().st_size > 5_000
 
 
@@ -119,12 +140,15 @@ def test_each_video_goes_through_the_whole_chain_once(tmp_path, monkeypatch, hea
     stage.loaded.cache_clear()
     stage.run()
     found = json.loads(Path("reports/robustness.json").read_text())["robustness"]
-    assert set(found) == {"mean_drop", "clean", "contrast", "resize"}
+    assert set(found["by_kind"]) == {"contrast", "resize"}
+    assert found["mean_drop"] is None or -1 <= found["mean_drop"] <= 1
+    listed = tables.read(Path("reports/plots/robustness.csv"))
+    assert listed["kind"].tolist() == ["clean", "contrast", "resize"]
     scores = tables.read(Path("reports/robustness.csv"))
     assert len(scores) == 9
     assert scores[scores["video_id"] == "lost"]["score"].isna().all()
     assert scores[scores["video_id"] != "lost"]["score"].notna().all()
-    assert found["contrast"]["level_1"]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
+    assert found["by_kind"]["contrast"]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
     first = Path("reports/robustness.csv").read_bytes()
     capsys.readouterr()
     stage.run()

@@ -52,6 +52,22 @@ def contents(paths: Sequence[Path]) -> list[str]:
     return [known[path] for path in paths]
 
 
+def folder(root: Path) -> str:
+    """A hash of all that lies in a folder, names and contents, or "missing"; linked folders are entered once each."""
+    if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
+        return MISSING
+    files: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = sorted(name for name in folders if os.path.realpath(Path(place, name)) not in seen)
+        files += [Path(place, name) for name in names]
+    digest = hashlib.sha256()
+    for file, said in sorted(zip(files, contents(files), strict=True)):
+        digest.update(os.fsencode(file.relative_to(root)) + b"\0" + said.encode() + b"\0")
+    return digest.hexdigest()
+
+
 def forget() -> None:
     """Drop what is known of files that are gone."""
     with closing(_memory()) as memory, memory:

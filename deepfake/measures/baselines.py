@@ -28,19 +28,20 @@ def features(videos: pd.DataFrame, kept: pd.DataFrame, splits: pd.DataFrame) -> 
     return splits.set_index("video_id")[["label", "group", "split"]].join(known, how="inner")
 
 
-def scores(known: pd.DataFrame) -> pd.DataFrame:
+def scores(known: pd.DataFrame, others: pd.DataFrame | None = None) -> pd.DataFrame:
     """P(fake) of every video by each baseline: a logistic regression of its numbers together, fitted on train.
 
-    NaN where train is of one class: reals alone teach a detector by their blends, and a baseline nothing.
+    `others` are videos of further datasets with the same numbers, which are scored in place of these. NaN where train
+    is of one class: reals alone teach a detector by their blends, and a baseline nothing.
     """
-    train = known[known["split"] == "train"]
-    if train["label"].nunique() < 2:
-        return pd.DataFrame(np.nan, known.index, list(BASELINES))
+    train, asked = known[known["split"] == "train"], known if others is None else others
+    if train["label"].nunique() < 2 or asked.empty:
+        return pd.DataFrame(np.nan, asked.index, list(BASELINES))
     columns = {}
     for name, numbers in BASELINES.items():
         model = _regression().fit(train[list(numbers)], train["label"])
-        columns[name] = model.predict_proba(known[list(numbers)])[:, 1]
-    return pd.DataFrame(columns, index=known.index)
+        columns[name] = model.predict_proba(asked[list(numbers)].fillna(0.0))[:, 1]
+    return pd.DataFrame(columns, index=asked.index)
 
 
 def auc_over_all(known: pd.DataFrame, name: str) -> float | None:

@@ -1,10 +1,11 @@
 """protocol: how the test is done, and which methods and datasets it keeps from training."""
 
 import json
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from deepfake.base.errors import UserError, unknown
 from deepfake.base.params import Params
@@ -24,6 +25,19 @@ class HeldOut(Params):
         return videos["method"].isin(self.methods) | videos["dataset"].isin(self.datasets)
 
 
+class Extra(Params):
+    """A further dataset, that the detector is tested on and nothing is learnt from."""
+
+    root: str  # the folder of its videos
+    layout: str  # how they lie there: a file of deepfake/layouts
+    name: str = ""  # of its column in the figures; without one it is called by its folder
+
+    @property
+    def column(self) -> str:
+        """What it is called."""
+        return self.name or Path(self.root).name
+
+
 class EvaluateParams(Params):
     """How the test is done."""
 
@@ -33,6 +47,14 @@ class EvaluateParams(Params):
     prevalence: float = Field(gt=0, lt=1)  # of fakes, where the detector is to be used
     min_coverage: float = Field(ge=0, le=1)  # of reals and of fakes that are scored: below it the stage fails
     held_out: HeldOut = HeldOut()
+    extra: tuple[Extra, ...] = ()  # in the test alone, in columns of their own
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        columns = [one.column for one in self.extra]
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise ValueError(f"two datasets of extra are called {', '.join(twice)}: give each a name")
+        return self
 
 
 def apart(splits: pd.DataFrame, held: HeldOut) -> pd.DataFrame:

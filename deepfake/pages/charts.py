@@ -125,24 +125,24 @@ def svg(name: str, predictions: pd.DataFrame, metrics: dict[str, Any]) -> str:
     return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{name.replace("_", " ")}"', 1)
 
 
-def robustness(path: Path, figures: dict[str, Any]) -> None:
-    """Write a heat map of the AUC of each kind and level of perturbation."""
-    kinds = [name for name, own in figures.items() if isinstance(own, dict) and name != "clean"]
-    levels = sorted({level for kind in kinds for level in figures[kind]})
-    table = np.array([[figures[k].get(level, {}).get("auc") for level in levels] for k in kinds], float)
+def robustness(path: Path, cells: pd.DataFrame) -> None:
+    """Write a heat map of the AUC of each kind and level of perturbation; the row "clean" is the test as it is."""
+    changed = cells[cells["kind"] != "clean"]
+    kinds, levels = list(dict.fromkeys(changed["kind"])), sorted(set(changed["level"]))
+    table = changed.pivot(index="kind", columns="level", values="auc").reindex(index=kinds, columns=levels)
     figure = Figure(figsize=(2.5 + 0.9 * max(1, len(levels)), 1.6 + 0.42 * max(1, len(kinds))), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.subplots()
     if table.size:
-        ax.imshow(table, cmap="RdYlGn", vmin=0.5, vmax=1, aspect="auto")
-        for (row, column), value in np.ndenumerate(table):
+        ax.imshow(table.astype(float), cmap="RdYlGn", vmin=0.5, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(table.to_numpy(float)):
             if not np.isnan(value):
                 ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9)
-    ax.set_xticks(range(len(levels)), [level.removeprefix("level_") for level in levels])
+    ax.set_xticks(range(len(levels)), [str(level) for level in levels])
     ax.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
-    clean, mean = figures["clean"]["auc"], figures["mean_drop"]
-    said = "undefined" if clean is None else f"{clean:.3f}"
-    lost = "undefined" if mean is None else f"{mean:.3f}"
-    ax.set(title=f"AUC by level; clean {said}, mean drop {lost}", xlabel="level")
+    clean = cells.loc[cells["kind"] == "clean", "auc"].astype(float).mean()
+    lost = changed["drop"].astype(float).mean()
+    said = ["undefined" if np.isnan(value) else f"{value:.3f}" for value in (clean, lost)]
+    ax.set(title=f"AUC by level; clean {said[0]}, mean drop {said[1]}", xlabel="level")
     with aside(path) as new:
         figure.savefig(new, dpi=90, metadata={"Software": None})

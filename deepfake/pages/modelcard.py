@@ -93,17 +93,22 @@ def data(splits: pd.DataFrame) -> str:
 
 def figures(m: Mapping[str, Any]) -> str:
     """The figures that decide, as a table."""
-    rows = {
-        "AUC": within(m["video"], "auc"),
-        "equal error rate": within(m["video"], "eer"),
-        "reals called fake": within(m["video"], "false_positive_rate"),
-        "fakes called real": within(m["video"], "false_negative_rate"),
-        "precision at the supposed prevalence": within(m["video"], "precision_at_prevalence"),
-        "Brier score": within(m["calibration"], "brier"),
-        "Cllr": within(m["calibration"], "cllr"),
-        f"best shortcut ({str(m['best_baseline']['name']).replace('_', ' ')}), AUC": within(m["best_baseline"], "auc"),
+    further: Mapping[str, Any] = m.get("extra", {})  # columns of their own: never a mean with the test
+    test = m["video"] | m["calibration"]
+    names = {
+        "auc": "AUC",
+        "eer": "equal error rate",
+        "false_positive_rate": "reals called fake",
+        "false_negative_rate": "fakes called real",
+        "precision_at_prevalence": "precision at the supposed prevalence",
+        "brier": "Brier score",
+        "cllr": "Cllr",
     }
-    return "\n".join(["| | all test videos |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    rows = [[said, *(within(one, key) for one in (test, *further.values()))] for key, said in names.items()]
+    best = [one["best_baseline"] for one in (m, *further.values())]
+    named = [f"{within(one, 'auc')} ({str(one['name']).replace('_', ' ')})" for one in best]
+    head = ["| | " + " | ".join(["all test videos", *further]) + " |", "|---" * (2 + len(further)) + "|"]
+    return "\n".join(head + [f"| {' | '.join(row)} |" for row in [*rows, ["best shortcut, AUC", *named]]])
 
 
 def measured(m: Mapping[str, Any]) -> str:
@@ -112,6 +117,8 @@ def measured(m: Mapping[str, Any]) -> str:
     lines = [f"- Methods measured: {methods}."]
     if "held_out" in m:
         lines.append(f"- On what training had not seen: AUC {within(m['held_out'], 'auc')}.")
+    for name, own in m.get("extra", {}).items():
+        lines.append(f"- On {name}, of which it learnt nothing: AUC {within(own, 'auc')}.")
     if m["worst_slice"]["name"]:
         lines.append(f"- Worst on {m['worst_slice']['name']}: AUC {within(m['worst_slice'], 'auc')}.")
     if (share := m["coverage"]["ok"]) is not None and share < 1:

@@ -1,6 +1,5 @@
 """page: the report of a test as one HTML page that needs nothing else: read from disk, on a phone, or printed."""
 
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,7 +10,8 @@ import yaml
 
 from deepfake.base.opencv import cv2
 from deepfake.measures import evidence
-from deepfake.pages import charts
+from deepfake.pages import beside, charts
+from deepfake.pages.parts import ROWS, table
 from deepfake.report import Facts, Mistake, verdict, within
 from deepfake.video import Images
 
@@ -29,6 +29,9 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { white-space: nowrap; } th { font-weight: 600; }
 @media (max-width: 40rem) { td { white-space: normal; } table { font-size: .82rem; } th, td { padding-right: .5rem; } }
+.heat td { text-align: center; padding: .25rem .5rem; border: 2px solid #fff; print-color-adjust: exact;
+  -webkit-print-color-adjust: exact; } .heat td:first-child { text-align: left; padding-left: 0; }
+.heat small { display: block; font-size: .72rem; color: #333; white-space: nowrap; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .6rem; }
 .charts svg { width: 100%; height: auto; }
 .mistake { border-top: 1px solid var(--line); padding: .5rem 0; break-inside: avoid; }
@@ -41,27 +44,6 @@ code { overflow-wrap: anywhere; }
   h2 { break-after: avoid; } table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
 """
 LEVELS = ("video", "track", "sequence")
-ROWS = {
-    "auc": "AUC",
-    "ap": "average precision",
-    "eer": "equal error rate",
-    "tpr_at_fpr_1": "true positives at 1 % false ones",
-    "tpr_at_fpr_5": "true positives at 5 % false ones",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "mcc": "Matthews correlation",
-    "false_positive_rate": "reals called fake",
-    "false_negative_rate": "fakes called real",
-    "precision_at_prevalence": "precision at the supposed prevalence",
-    "log_loss": "log-loss",
-    "brier": "Brier score",
-    "ece": "calibration error (equal mass)",
-    "cllr": "Cllr",
-    "min_cllr": "Cllr, least possible",
-}
 
 
 def page(facts: Facts) -> str:
@@ -72,18 +54,6 @@ def page(facts: Facts) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>deepfake: report of the test</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table that scrolls by itself where it is wider than the screen."""
-    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
-    lines = "".join("<tr>" + "".join(f"<td>{_unbroken(str(one))}</td>" for one in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
-
-
-def _unbroken(text: str) -> str:
-    """The text, escaped; an interval stays on one line."""
-    return re.sub(r"\[[^\[\]]*\]", lambda interval: interval[0].replace(" ", "\N{NO-BREAK SPACE}"), escape(text))
 
 
 def _parts(facts: Facts) -> Iterable[str]:
@@ -97,11 +67,13 @@ def _parts(facts: Facts) -> Iterable[str]:
     yield "<h2>From raw videos to the test</h2>" + table(("", "real", "fake"), facts.funnel)
     yield _coverage(m["coverage"])
     yield "<h2>Figures</h2>" + _figures(m)
-    yield _columns(m)
+    yield beside.columns(m)
+    yield beside.extra(m)
     yield "<h2>Curves</h2>" + _charts(facts)
     yield "<h2>What shortcuts tell</h2>" + _baselines(m)
     yield "<h2>What the order of the frames is worth</h2>" + _order(m["order"])
     yield "<h2>Controls</h2>" + _controls(facts.controls)
+    yield beside.robustness(facts.robustness)
     yield "<h2>Slices</h2>" + _slices(m)
     yield "<h2>In the words of ISO/IEC 30107-3</h2>" + _attacks(m["presentation_attack"])
     yield "<h2>The most confident mistakes</h2>" + _mistakes(facts.mistakes)
@@ -129,17 +101,6 @@ def _figures(m: Mapping[str, Any]) -> str:
         notes.add(f"a perfectly calibrated detector would show a calibration error of {chance:.3f} on so few videos")
     text = "".join(f"<li>{escape(note)}</li>" for note in sorted(notes))
     return table(("", *LEVELS), [*counts, *rows]) + (f'<ul class="dim">{text}</ul>' if text else "")
-
-
-def _columns(m: Mapping[str, Any]) -> str:
-    if "held_out" not in m:
-        return ""
-    names = ("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate")
-    both = [m["seen"], m["held_out"]]
-    rows = [(what, *(one[what] for one in both)) for what in ("reals", "fakes", "groups")]
-    rows += [(ROWS[name], *(within(one, name) for one in both)) for name in names]
-    rows.append(("best shortcut, AUC", *(within(one["best_baseline"], "auc") for one in both)))
-    return "<h2>Seen in training, and held out</h2>" + table(("", "seen", "held out"), rows)
 
 
 def _charts(facts: Facts) -> str:

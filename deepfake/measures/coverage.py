@@ -1,0 +1,87 @@
+"""coverage: how many videos got an answer, why the rest did not, and the rates of ISO/IEC 30107-3 that count them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from deepfake.base.errors import UserError
+
+REASONS = {"too_few_faces": "filtered", "no_video": "decode_error", "missing": "decode_error"}  # the rest as they are
+ALWAYS = ("no_face", "decode_error", "too_short", "filtered")
+
+
+def coverage(videos: pd.DataFrame) -> dict[str, Any]:
+    """How many videos of each class were expected and could be scored, the rest by reason; figures that count them.
+
+    `as_chance`: of all that was expected, what could not be scored being guessed. `ok` and its kin are shares.
+    """
+    missing = videos[videos["score"].isna()]
+    reasons = missing["status"].map(lambda status: REASONS.get(status, status)).value_counts().sort_index()
+    return {
+        "expected": len(videos),
+        "scored": len(videos) - len(missing),
+        "ok": _share(videos),
+        "ok_real": _share(videos[videos["label"] == 0]),
+        "ok_fake": _share(videos[videos["label"] == 1]),
+        "missing": dict.fromkeys(ALWAYS, 0) | {str(status): int(n) for status, n in reasons.items()},
+        "as_chance": as_chance(videos),
+    }
+
+
+def as_chance(videos: pd.DataFrame) -> dict[str, Any]:
+    """The AUC and the accuracies of all videos where each that has no score is guessed by the toss of a coin."""
+    scored = videos["score"].notna()
+    right = (videos["verdict"].eq("fake") == videos["label"].eq(1)).where(scored, 0.5).astype(float)
+    by_class = [right[videos["label"] == label] for label in (0, 1)]
+    if not min(map(len, by_class)):
+        return {"auc": None, "accuracy": float(right.mean()) if len(right) else None, "balanced_accuracy": None}
+    shares = [scored[videos["label"] == label].mean() for label in (0, 1)]
+    pairs = float(np.prod(shares))  # of a real and a fake, both scored
+    known = auc_of(videos[scored]) if pairs else 0.5
+    return {
+        "auc": pairs * known + (1 - pairs) / 2,
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float(np.mean([one.mean() for one in by_class])),
+    }
+
+
+def auc_of(scored: pd.DataFrame) -> float:
+    """The AUC of videos of both classes."""
+    return float(roc_auc_score(scored["label"], scored["score"]))
+
+
+def too_few(found: dict[str, Any], least: float) -> None:
+    """Raise UserError where less of a class could be scored than is asked for."""
+    for label in ("real", "fake"):
+        if (share := found["coverage"][f"ok_{label}"]) is not None and share < least:
+            lost = ", ".join(f"{n} {reason}" for reason, n in found["coverage"]["missing"].items() if n)
+            raise UserError(
+                f"{share:.1%} of the {label} test videos could be scored, evaluate.min_coverage is {least:.1%}"
+                f" (lost: {lost})",
+                "figures of what is left flatter: mend detect or filter, or lower evaluate.min_coverage",
+            )
+
+
+def presentation_attack(videos: pd.DataFrame) -> dict[str, Any]:
+    """The rates of ISO/IEC 30107-3: fakes taken for real (APCER) by method, the worst of them, reals taken for fake
+    (BPCER), and the shares of each that got no answer.
+    """
+    scored = videos[videos["score"].notna()]
+    real, fake = (scored[scored["label"] == label] for label in (0, 1))
+    missed = fake["verdict"].eq("real").groupby(fake["method"].replace("", "unnamed")).mean()
+    apcer = {str(name): float(rate) for name, rate in missed.items()}
+    silent = [videos["score"].isna()[videos["label"] == label] for label in (0, 1)]
+    bpnrr, apnrr = (float(one.mean()) if len(one) else None for one in silent)
+    return {
+        "apcer": apcer,
+        "apcer_worst": max(apcer.values(), default=None),
+        "bpcer": float(real["verdict"].eq("fake").mean()) if len(real) else None,
+        "apnrr": apnrr,
+        "bpnrr": bpnrr,
+    }
+
+
+def _share(videos: pd.DataFrame) -> float | None:
+    return float(videos["score"].notna().mean()) if len(videos) else None
