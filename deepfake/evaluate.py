@@ -16,14 +16,10 @@ from deepfake.measures import evidence, intervals
 from deepfake.measures.baselines import BASELINES
 from deepfake.measures.coverage import coverage, presentation_attack
 from deepfake.measures.intervals import by_chance, described, difference
-from deepfake.measures.protocol import EvaluateParams
+from deepfake.measures.protocol import BESIDE, EvaluateParams
 from deepfake.measures.slices import slices
 from deepfake.measures.statistics import BINS, COUNTS, Sample
 
-BESIDE = (  # the figures of a column that stands beside the test
-    *("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate"),
-    *("precision_at_prevalence", "brier", "cllr"),
-)
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
 DISTURBED = ("shuffled", "reversed", "repeated")

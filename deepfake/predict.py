@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import pandas as pd
 
 from deepfake import clips, detect, extract
+from deepfake.base.items import Item, content
+from deepfake.base.params import Params
 from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
 from deepfake.filter import FilterParams, judge
-from deepfake.inference import Detector
+from deepfake.inference import Detector, load
 from deepfake.scores import THRESHOLD
 from deepfake.video import Images
+
+MEANS = ["difference", "sharpness"]  # of the good faces, as baselines want them
 
 
 @dataclass(frozen=True)
@@ -113,3 +118,26 @@ def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
         reason = f"this detector did not learn to tell fakes: {detector.untrained}"
         return Prediction(str(path), video.status, reason, score, "inconclusive", THRESHOLD, tracks)
     return Prediction(*about, score, detector.verdict(score), THRESHOLD, tracks)
+
+
+def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
+    """One video as an item of the store: what extract says of it, its MEANS, and its score or why there is none."""
+    path, detector = item.inputs[0], loaded(item.args["detector"])
+    with prepared(path, detector) as video:
+        said = scored(path, video, detector)
+        good = video.faces[video.faces["reason"] == ""] if len(video.faces) else pd.DataFrame(columns=MEANS)
+    digest = content(path)
+    row = video.about | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
+    row |= {name: float(good[name].mean()) for name in MEANS}
+    return row | {"status": said.status, "reason": said.reason, "score": said.score, "verdict": verdict(said, detector)}
+
+
+def verdict(said: Prediction, detector: Detector) -> str | None:
+    """What the frozen threshold makes of a score, as a test counts it, of a detector that learnt nothing too."""
+    return None if said.score is None else detector.verdict(said.score)
+
+
+@cache
+def loaded(folder: str) -> Detector:
+    """The detector of a folder, once a process."""
+    return load(Path(folder))

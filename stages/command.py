@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -26,23 +25,12 @@ ENVIRONMENT = (
 def main(run: Callable[..., None]) -> None:
     """Run a stage from the command line: a UserError is one message and exit code 2; a bug shows its traceback."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(epilog=ENVIRONMENT)(importable(run))
+    app.command(epilog=ENVIRONMENT)(run)
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def importable(run: Callable[..., None]) -> Callable[..., None]:
-    """The command of the module under its own name: `python -m` calls it __main__, where no process finds a function.
-
-    What a stage hands to `items` is told, and found by other processes, by the name of its module.
-    """
-    if run.__module__ != "__main__":
-        return run
-    command: Callable[..., None] = getattr(import_module(run.__globals__["__spec__"].name), run.__name__)
-    return command
 
 
 def done(stage: str, said: str, out: Path) -> None:

@@ -2,9 +2,7 @@
 
 import os
 import sys
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,11 +16,6 @@ from deepfake.dataset.videos import read
 from deepfake.measures import extra
 from deepfake.measures.protocol import EvaluateParams, Extra
 from stages.command import In, Out, done, main
-
-if TYPE_CHECKING:  # PyTorch takes seconds to import, and without a further dataset nothing needs it
-    from deepfake import inference
-
-FACES = ["difference", "sharpness"]  # of the good faces, as the baselines want them
 
 
 def run(
@@ -48,6 +41,8 @@ def run(
 
 def score(one: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
     """A row for each video, as its layout, its file and the detector say; how many were made anew."""
+    from deepfake import predict  # PyTorch takes seconds to import, and without a further dataset nothing needs it
+
     root = Path(one.root)
     if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
         raise UserError(
@@ -62,33 +57,9 @@ def score(one: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
         items.Item(row.video_id, (root / row.path, detector / bundle.CARD), {"detector": str(detector)})
         for row in found.itertuples()
     ]
-    made = items.make(todo, work, Params(), label=f"extra {one.column}", plugins=bundle.plugins(detector))
+    made = items.make(todo, predict.work, Params(), label=f"extra {one.column}", plugins=bundle.plugins(detector))
     rows = pd.DataFrame([one.result for one in made], index=found.index)
     return pd.concat([found, rows], axis=1), items.remade(made)
-
-
-def work(item: items.Item, folder: Path, p: Params) -> dict[str, Any]:
-    """One video as an item of the store: what extract says of it, its score or why there is none."""
-    from deepfake import predict
-
-    path, detector = item.inputs[0], loaded(item.args["detector"])
-    with predict.prepared(path, detector) as video:
-        answer = predict.scored(path, video, detector)
-        good = video.faces[video.faces["reason"] == ""] if len(video.faces) else pd.DataFrame(columns=FACES)
-    digest = items.content(path)
-    row: dict[str, Any] = (
-        video.about | {"sha256": digest if len(digest) == 64 else ""} | good[FACES].astype(float).mean().to_dict()
-    )
-    verdict = None if answer.score is None else detector.verdict(answer.score)
-    return row | {"status": answer.status, "reason": answer.reason, "score": answer.score, "verdict": verdict}
-
-
-@cache
-def loaded(folder: str) -> "inference.Detector":
-    """The detector, once a process."""
-    from deepfake import inference
-
-    return inference.load(Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
 """robustness: the test videos, perturbed in many ways, through the whole chain; run only when it is asked for."""
 
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from deepfake import bundle, inference, perturb, predict, video
+from deepfake import bundle, perturbed
 from deepfake.base import items, params, tables
 from deepfake.base.items import Item
 from deepfake.base.params import Params
@@ -39,7 +36,7 @@ def run(
         for name in seen["video_id"]
         for kind, level in p.cells()
     ]
-    made = items.make(todo, work, Params(), label="robustness", plugins=bundle.plugins(detector))
+    made = items.make(todo, perturbed.work, Params(), label="robustness", plugins=bundle.plugins(detector))
     rows = [
         {"video_id": item.name, "kind": item.args["kind"], "level": item.args["level"]} | one.result
         for item, one in zip(todo, made, strict=True)
@@ -59,34 +56,6 @@ def run(
     tables.write_metrics(report, {"robustness": metrics(found)})
     charts.robustness(picture, found)
     done("robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(made)} made anew", report)
-
-
-def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
-    """One video under one perturbation: its score and verdict, or why there is none."""
-    detector = loaded(item.args["detector"])
-    changed = folder / "perturbed.mkv"
-    with video.recording(changed) as record:
-        for image, time in perturb.perturbed(item.inputs[0], item.args["kind"], item.args["level"]):
-            record(image, time)
-    said = predict.predict(changed, detector)
-    changed.unlink()
-    verdict = None if said.score is None else detector.verdict(said.score)
-    return {"status": said.status, "score": said.score, "verdict": verdict}
-
-
-@cache
-def loaded(folder: str) -> inference.Detector:
-    """The detector, once a process, for frames that were kept already: all of them are."""
-    detector = inference.load(Path(folder))
-    every = detector.params["extract"] | {
-        "sampling": "stride",
-        "stride": 1,
-        "max_side": None,
-        "crf": 0,
-        "seconds": None,
-    }
-    known = {name: value for name, value in every.items() if name in detector.params["extract"]}
-    return replace(detector, params=detector.params | {"extract": known})
 
 
 if __name__ == "__main__":

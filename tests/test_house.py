@@ -32,12 +32,12 @@ def graph() -> Iterator[grimp.ImportGraph]:
 
 def upward(graph: grimp.ImportGraph) -> list[str]:
     """The imports that run the wrong way, a line each."""
-    above = {"app", "library", "predict", *VERBS}
+    above = {"app", "library", "perturbed", "predict", *VERBS}
     nouns = {module.split(".")[1] for module in graph.find_children("deepfake")} - above - {"base"}
     floors = (
         "stages",
         "deepfake.app",
-        "deepfake.library",
+        grimp.Layer("deepfake.library", "deepfake.perturbed", independent=True),
         "deepfake.predict",
         grimp.Layer(*(f"deepfake.{verb}" for verb in VERBS), independent=True),
         grimp.Layer(*(f"deepfake.{noun}" for noun in nouns), independent=False),

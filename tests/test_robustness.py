@@ -137,7 +137,7 @@ def test_each_video_goes_through_the_whole_chain_once(tmp_path, monkeypatch, hea
     tables.write(tmp_path / "reports/predictions.csv", test)
 
     stage = import_module("stages.robustness")
-    stage.loaded.cache_clear()
+    import_module("deepfake.perturbed").loaded.cache_clear()
     stage.run()
     found = json.loads(Path("reports/robustness.json").read_text())["robustness"]
     assert set(found["by_kind"]) == {"contrast", "resize"}

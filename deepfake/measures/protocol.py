@@ -11,6 +11,10 @@ from deepfake.base.errors import UserError, unknown
 from deepfake.base.params import Params
 from deepfake.dataset.videos import USABLE
 
+BESIDE = (  # the figures of a column that stands beside the test
+    *("auc", "eer", "balanced_accuracy", "false_positive_rate", "false_negative_rate"),
+    *("precision_at_prevalence", "brier", "cllr"),
+)
 APART = "held_out"  # the split of what may be neither learnt from nor tested on
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake.evaluate import BESIDE
+from deepfake.measures.protocol import BESIDE
 from deepfake.pages.parts import ROWS, heat, table
 from deepfake.report import within
 
