@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deepfake.base.errors import UserError
     from deepfake.library import Detector
-    from deepfake.predict import Prediction, Track
+    from deepfake.prediction import Prediction, Span, Track, Window
 
-__all__ = ["Detector", "Prediction", "Track", "UserError"]
-HOMES = {"Detector": "library", "Prediction": "predict", "Track": "predict", "UserError": "base.errors"}
+__all__ = ["Detector", "Prediction", "Span", "Track", "UserError", "Window"]
+HOMES = {"Detector": "library", "UserError": "base.errors"}
+HOMES |= dict.fromkeys(("Prediction", "Span", "Track", "Window"), "prediction")
 
 
 def __getattr__(name: str) -> Any:

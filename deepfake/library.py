@@ -5,7 +5,7 @@ from typing import Self
 
 from deepfake import inference, predict
 from deepfake.base.errors import unknown
-from deepfake.predict import Prediction
+from deepfake.prediction import Prediction
 
 BACKENDS = ("int8", "onnx", "torch")
 

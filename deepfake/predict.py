@@ -2,53 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from deepfake import clips, detect, extract
+from deepfake import video as films
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
-from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
 from deepfake.filter import FilterParams, judge
 from deepfake.inference import Detector, load
-from deepfake.scores import THRESHOLD
+from deepfake.measures import scoring
+from deepfake.prediction import Prediction, Span, Track
+from deepfake.scores import THRESHOLD, TrackScore
 from deepfake.video import Images
 
 MEANS = ["difference", "sharpness"]  # of the good faces, as baselines want them
-
-
-@dataclass(frozen=True)
-class Track:
-    """What is said of one face through a video."""
-
-    track: int
-    score: float  # P(fake)
-    faces: int  # that were good enough to look at
-    start: float  # s, of the first of them
-    end: float  # s, of the last
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What is said of a video. Without a score where it cannot be said: `status` and `reason` tell why."""
-
-    path: str
-    status: str  # ok, truncated, decode_error, no_video, missing, no_face or too_few_faces
-    reason: str
-    score: float | None  # P(fake), calibrated
-    verdict: str | None  # "fake" or "real" by the threshold; "inconclusive" of a detector that learnt nothing
-    threshold: float
-    tracks: tuple[Track, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The prediction as JSON would have it."""
-        return asdict(self)
+SEEN = ("no_face", "too_few_faces")  # a video was looked at, and nothing can be said of it
 
 
 @dataclass(frozen=True)
@@ -60,6 +36,7 @@ class Prepared:
     faces: pd.DataFrame  # as detect and filter leave them
     images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB, mapped from files: memory is bounded
     about: dict[str, Any] = field(default_factory=dict)  # what extract says of the video: a row of its table
+    scale: float = 1.0  # px of the video as shown to a px of the frames that the faces were found in
 
 
 @contextmanager
@@ -93,7 +70,8 @@ def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
         int(track): clips.save(folder / f"{track}.npy", folder / f"{track}.mkv", positions.tolist())
         for track, positions in good.groupby("track")["position"]
     }
-    return Prepared(row["status"], row["reason"], judged, images, row)
+    width = next(films.read(frames)).picture.width
+    return Prepared(row["status"], row["reason"], judged, images, row, row["width"] / width)
 
 
 def predict(path: Path, detector: Detector) -> Prediction:
@@ -104,20 +82,42 @@ def predict(path: Path, detector: Detector) -> Prediction:
 
 def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
     """What the detector says of a prepared video."""
-    about = (str(path), video.status, video.reason)
     if not video.images:
-        return Prediction(*about, None, None, THRESHOLD, ())
-    good = video.faces[video.faces["reason"] == ""].groupby("track")["time"]
+        said = "inconclusive" if video.status in SEEN else ""
+        return Prediction(str(path), video.status, video.reason, None, None, THRESHOLD, (), said)
+    good = video.faces[video.faces["reason"] == ""]
     voices = {track: detector.track(images) for track, images in video.images.items()}
-    tracks = tuple(
-        Track(track, round(detector.score([one]), DIGITS), one.faces, float(t.min()), float(t.max()))
-        for (track, one), (_, t) in zip(voices.items(), good, strict=True)
-    )
-    score = round(detector.score(list(voices.values())), DIGITS)
+    tracks = tuple(told(one, good[good["track"] == track], video, detector) for track, one in voices.items())
+    score = scoring.judged(detector, voices.values()).score
+    verdict, why = judged(score, detector)
+    reason = "; ".join(filter(None, [video.reason, why]))
+    return Prediction(str(path), video.status, reason, score, verdict, THRESHOLD, tracks, detector.wording(verdict))
+
+
+def judged(score: float, detector: Detector) -> tuple[str, str]:
+    """The verdict of a score, and where that is "inconclusive" why."""
     if detector.untrained:
-        reason = f"this detector did not learn to tell fakes: {detector.untrained}"
-        return Prediction(str(path), video.status, reason, score, "inconclusive", THRESHOLD, tracks)
-    return Prediction(*about, score, detector.verdict(score), THRESHOLD, tracks)
+        return "inconclusive", f"this detector did not learn to tell fakes: {detector.untrained}"
+    verdict = detector.verdict(score)
+    near = "the odds are nearer to even than those of which this detector speaks"
+    return verdict, near if verdict == "inconclusive" else ""
+
+
+def told(voice: TrackScore, faces: pd.DataFrame, video: Prepared, detector: Detector) -> Track:
+    """A track as people read it, of its good faces' rows."""
+    times = faces["time"].tolist()
+    parts = scoring.parts(detector, len(times), voice)
+    score = scoring.judged(detector, [voice]).score
+    spans = tuple(
+        Span(times[part[0]], times[part[-1]], scoring.judged(detector, [TrackScore((logit,), voice.faces)]).score)
+        for part, logit in zip(parts, voice.logits, strict=True)
+    )
+    loudest = np.argmax(np.array(voice.logits) * (1 if score >= THRESHOLD else -1))
+    telling = faces.iloc[parts[int(loudest)]]
+    shown = telling.loc[telling["sharpness"].idxmax()]
+    left, top, width, height = (round(shown[edge] * video.scale) for edge in ("left", "top", "width", "height"))
+    number, box = int(shown["track"]), (left, top, width, height)
+    return Track(number, score, voice.faces, times[0], times[-1], spans, float(shown["time"]), box)
 
 
 def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:

@@ -104,6 +104,12 @@ def test_an_import_that_runs_the_right_way_is_none(graph, module, imported):
     assert upward(graph) == []
 
 
+def test_what_was_said_of_a_video_is_read_without_anything_heavy():
+    script = "import sys, deepfake.prediction; print(*{'numpy', 'pandas', 'cv2', 'av', 'torch'} & set(sys.modules))"
+    call = [sys.executable, "-c", script]
+    assert subprocess.run(call, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout == "\n"
+
+
 def test_light_stages_import_no_heavy_library():
     assert heavy(ROOT, sorted(LIGHT)) == []
 

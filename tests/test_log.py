@@ -42,7 +42,7 @@ from deepfake.base.errors import UserError
 from deepfake.extract import ExtractParams
 from deepfake.inference import architecture
 from deepfake.models.network import Network
-from deepfake.predict import Prediction, Track
+from deepfake.prediction import Prediction, Span, Track, Window
 
 ROOT = Path(__file__).parents[1]
 SERVERS = {  # where they are asked to make a database for a test
@@ -456,7 +456,9 @@ def test_the_migrations_are_in_the_wheel_and_run_from_it(tmp_path):
 # ---- predict by way of the log
 
 
-SAID = Prediction("a.mp4", "ok", "", 0.9, "fake", 0.5, (Track(0, 0.9, 4, 1 / 3, 2.0),))
+FACE = Track(0, 0.9, 4, 1 / 3, 2.0, (Span(1 / 3, 2.0, 0.9),), 1 / 3, (7, 8, 90, 91))
+WINDOW = Window(0.0, 10.0, "ok", "", 0.9, (FACE,))
+SAID = Prediction("a.mp4", "ok", "", 0.9, "fake", 0.5, (FACE,), "suspicious", (WINDOW,))
 
 
 @pytest.fixture
@@ -564,6 +566,15 @@ def test_predict_asks_the_log_and_tells_it(deepfake, detector, odd, monkeypatch,
     assert {row["detector"] for row in rows} == {hashlib.sha256((detector / "bundle.json").read_bytes()).hexdigest()}
     assert rows[0]["score"] == json.loads(plainly.splitlines()[0])["score"]
     assert book.opened().verify().fault == ""
+
+
+def test_what_the_log_knows_is_said_without_pytorch(deepfake, detector, odd, tmp_path):
+    call = ("predict", "--json", "--log", odd("plain"), "--detector", detector)
+    _, first, _ = deepfake(*call)
+    script = "import sys; from deepfake.app.cli import app; app(standalone_mode=False); print('torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script, *call], env=environment, capture_output=True, text=True)
+    assert done.stdout == first + "False\n", done.stderr
 
 
 def test_a_log_that_cannot_be_had_is_said_before_any_video(deepfake, detector, odd, monkeypatch):

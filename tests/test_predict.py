@@ -102,7 +102,7 @@ def detector(tracks: str = "max", **train) -> Detector:
     names = ("extract", "detect", "filter")
     policy = {key: value for key, value in SECTIONS["extract"].items() if key not in ("root", "layout")}
     params = {name: SECTIONS[name] for name in names} | {"extract": policy}
-    return Detector((Member(network, settings),), Scoring(tracks=tracks), params, {"untrained": ""})
+    return Detector((Member(network, settings),), Scoring(tracks=tracks), params, {"untrained": "", "auc": 0.95})
 
 
 # ---- the same score
@@ -159,6 +159,36 @@ def test_a_track_is_told_by_its_times_and_its_faces(inside):
     assert soft.score == soft.tracks[0].score
 
 
+def test_a_face_has_a_timeline_and_a_box_where_it_speaks_loudest(inside):
+    [face] = predict(Path("videos", "sideways.mp4"), detector(frames=2, sampling="contiguous")).tracks
+    assert [(one.start, one.end) for one in face.timeline] == [(0.0, 0.12), (0.24, 0.32), (0.32, 0.44)]
+    side = max if face.score >= 0.5 else min
+    loudest = side(face.timeline, key=lambda one: one.score)
+    assert loudest.start <= face.time <= loudest.end
+    with prepared(Path("videos", "sideways.mp4"), detector()) as video:
+        rows = video.faces[video.faces["time"].between(loudest.start, loudest.end)]
+    row = rows.loc[rows["sharpness"].idxmax()]
+    assert (face.time, face.box) == (row["time"], tuple(round(row[k]) for k in ("left", "top", "width", "height")))
+
+
+def test_a_box_is_told_in_the_pixels_of_the_video_as_shown(inside):
+    whole = detector()
+    small = replace(whole, params=whole.params | {"extract": whole.params["extract"] | {"max_side": 128}})
+    [large], [scaled] = (predict(Path("videos/one.mp4"), one).tracks for one in (whole, small))
+    assert np.abs(np.subtract(large.box, scaled.box)).max() <= 12  # found in half the size: a few px off
+
+
+def test_a_verdict_is_worded_no_surer_than_the_detector(inside):
+    strong, weak = (replace(detector(), validation={"untrained": "", "auc": auc}) for auc in (0.95, 0.7))
+    words = {"fake": ("manipulated", "suspicious"), "real": ("authentic", "nothing suspicious")}
+    for said, word in zip([predict(Path("videos/one.mp4"), one) for one in (strong, weak)], (0, 1), strict=True):
+        assert said.wording == words[said.verdict][word]
+    unsure = replace(strong, scoring=strong.scoring.model_copy(update={"doubt": 50.0}))
+    said = predict(Path("videos/one.mp4"), unsure)
+    assert (said.verdict, said.wording) == ("inconclusive", "inconclusive")
+    assert "nearer to even" in said.reason
+
+
 def test_the_good_faces_of_a_video_are_there_to_be_shown(inside):
     with prepared(Path("videos", "blurred.mp4"), detector()) as video:
         assert {track: images.shape for track, images in video.images.items()} == {0: (4, 64, 64, 3)}
@@ -211,7 +241,7 @@ def test_a_damaged_video_is_scored_and_said_to_be_damaged(odd):
 
 def test_a_detector_that_learnt_nothing_abstains(inside):
     reason = "the validation AUC is 0.510"
-    said = predict(Path("videos/one.mp4"), replace(detector(), validation={"untrained": reason}))
+    said = predict(Path("videos/one.mp4"), replace(detector(), validation={"untrained": reason, "auc": 0.5}))
     assert (said.verdict, said.status) == ("inconclusive", "ok")
     assert said.reason == f"this detector did not learn to tell fakes: {reason}"
 
@@ -222,6 +252,7 @@ def test_a_prediction_is_json(inside, odd):
         read = json.loads(json.dumps(said.to_dict(), allow_nan=False))
         assert read["path"] == str(path)
         assert read["threshold"] == 0.5
+        assert read["wording"] == (said.wording or "inconclusive")
         assert (read["score"], len(read["tracks"])) == (said.score, len(said.tracks))
 
 

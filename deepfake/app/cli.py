@@ -59,10 +59,8 @@ def predict(
             tqdm.write(f"{shown}: no score: {said.status}: {said.reason}")
         else:
             note = f"  ({said.status}: {said.reason})" if said.reason else ""
-            words = score.wording(str(said.verdict))
-            tqdm.write(
-                f"{shown}: {said.verdict}  P(fake) {said.score:.3f}, threshold {said.threshold:.3f}: {words}{note}"
-            )
+            odds = f"P(fake) {said.score:.3f}, threshold {said.threshold:.3f}"
+            tqdm.write(f"{shown}: {said.verdict}  {odds}: {said.wording}{note}")
             for track in said.tracks:
                 when = f"{track.start:.2f} to {track.end:.2f} s"
                 tqdm.write(f"  face {track.track}: P(fake) {track.score:.3f} from {track.faces} frames, {when}")

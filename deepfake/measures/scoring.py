@@ -75,11 +75,14 @@ def sequences(
 
 def spans(detector: "Detector", times: Sequence[float], track: TrackScore) -> list[tuple[float, float]]:
     """First and last time of each sequence of a track; of the track, where an ensemble has one logit for it."""
+    return [(times[part[0]], times[part[-1]]) for part in parts(detector, len(times), track)]
+
+
+def parts(detector: "Detector", count: int, track: TrackScore) -> list[list[int]]:
+    """Which of the `count` faces of a track each of its logits is of."""
     settings = detector.members[0].settings
-    parts = clips.sequences(len(times), int(settings["frames"]), settings["sampling"])
-    if len(parts) != len(track.logits):
-        parts = [list(range(len(times)))]
-    return [(times[part[0]], times[part[-1]]) for part in parts]
+    found = clips.sequences(count, int(settings["frames"]), settings["sampling"])
+    return found if len(found) == len(track.logits) else [list(range(count))]
 
 
 def tracks(detector: "Detector", parts: pd.DataFrame) -> pd.DataFrame:

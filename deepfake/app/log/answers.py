@@ -16,12 +16,12 @@ from deepfake.app.log import chain, door
 from deepfake.base import code, libraries, plugins
 from deepfake.base.errors import UserError
 from deepfake.dataset.files import printable
+from deepfake.prediction import Prediction
 from deepfake.scores import wording
 
 if TYPE_CHECKING:  # seconds to import: not for what the log knows
     from deepfake.app.log.book import Log
     from deepfake.inference import Detector
-    from deepfake.predict import Prediction
 
 CODE = "deepfake.predict"  # it and all that it imports shape a prediction
 
@@ -68,7 +68,7 @@ class Scorer:
     def _auc(self) -> float:
         return float(bundle.read(self.home).validation["auc"])
 
-    def __call__(self, path: Path) -> "Prediction":
+    def __call__(self, path: Path) -> Prediction:
         """What the detector says of the video."""
         from deepfake.predict import predict
 
@@ -89,7 +89,7 @@ class Logged:
         """A verdict in words that are no surer than the detector."""
         return self.scorer.wording(verdict)
 
-    def __call__(self, path: Path) -> "Prediction":
+    def __call__(self, path: Path) -> Prediction:
         """What was said of the same bytes by the same detector and code, or what is said now."""
         content = content_of(path)
         if content and not self.anew and (row := self.log.find(content, self.detector, self.version)):
@@ -131,11 +131,9 @@ def scorer(detector: Path | None, log: bool | None, anew: bool, backend: str = "
     return plainly
 
 
-def prediction(said: dict[str, Any], path: Path) -> "Prediction":
+def prediction(said: dict[str, Any], path: Path) -> Prediction:
     """A prediction from the JSON of the log, of the file that is asked about."""
     from pydantic import TypeAdapter
-
-    from deepfake.predict import Prediction
 
     return TypeAdapter(Prediction).validate_python(said | {"path": str(path)})
 

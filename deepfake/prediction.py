@@ -1,0 +1,58 @@
+"""prediction: what is said of a video: its verdict, its score, its faces, and how they change with time."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is said of one face in a stretch of time."""
+
+    start: float  # s, of its first frame
+    end: float  # s, of its last
+    score: float  # P(fake)
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is said of one face through a video."""
+
+    track: int
+    score: float  # P(fake)
+    faces: int  # that were good enough to look at
+    start: float  # s, of the first of them
+    end: float  # s, of the last
+    timeline: tuple[Span, ...] = ()  # its sequences, as the networks see them; they may overlap
+    time: float | None = None  # s: the sharpest frame of the sequence that speaks loudest for the track's score
+    box: tuple[int, int, int, int] | None = None  # px of the video as shown, there: left, top, width, height
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is said of a stretch of a long video, looked at as if it were a video of its own."""
+
+    start: float  # s
+    end: float  # s, exclusive
+    status: str  # ok, no_face or too_few_faces
+    reason: str
+    score: float | None  # P(fake)
+    tracks: tuple[Track, ...] = ()  # numbered anew in each window
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of a video. Without a score where it cannot be said: `status` and `reason` tell why."""
+
+    path: str
+    status: str  # ok, truncated, decode_error, no_video, missing, no_face or too_few_faces
+    reason: str
+    score: float | None  # P(fake), calibrated
+    verdict: str | None  # "fake" or "real" by the threshold; "inconclusive" where that would be a guess
+    threshold: float
+    tracks: tuple[Track, ...]
+    wording: str = ""  # the verdict, no surer than the detector: authentic, nothing suspicious, suspicious, manipulated
+    timeline: tuple[Window, ...] = ()  # of a long video: all of it, window by window
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prediction as JSON would have it."""
+        return asdict(self)
