@@ -15,6 +15,7 @@ from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
+from deepfake.app.serve.command import serve
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
@@ -186,6 +187,7 @@ app.command()(compare)
 app.command()(doctor)
 app.command()(evaluate_scores)
 app.command()(command.log)
+app.command()(serve)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""serve: what a detector says, over HTTP."""

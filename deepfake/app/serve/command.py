@@ -1,0 +1,43 @@
+"""command: `deepfake serve`: what a detector says, over HTTP."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from deepfake.app.service.options import Folders, Settings, needed, settings
+
+TOKEN = "DEEPFAKE_TOKEN"
+
+
+def serve(
+    detector: Folders = [],  # noqa: B006
+    host: Annotated[str, typer.Option(help="the address it listens at; 0.0.0.0 is everywhere")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 8000,
+    limit: Settings = [],  # noqa: B006
+) -> None:
+    """Judge videos over HTTP: POST /videos, GET /videos/ID, /models, /limits, /health; described in /openapi.json.
+
+    With DEEPFAKE_TOKEN set, only those who send it are answered (Authorization: Bearer ...). Every bound is a limit:
+    deepfake serve --limit megabytes=50 --limit workers=2; /limits, and deepfake serve --limit help, list them.
+    """
+    limits = settings(limit)
+    with needed("serve", "deepfake serve"):
+        from deepfake.app.serve.api import application
+        from deepfake.app.serve.server import server
+        from deepfake.app.service.desk import Desk
+    from deepfake.app.service.models import found
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    desk = Desk(found(detector), limits)
+    try:
+        desk.ready()
+        token = os.environ.get(TOKEN, "")
+        if host not in ("127.0.0.1", "::1", "localhost") and not token:
+            print(f"serve: whoever reaches {host} may use it; {TOKEN} asks for a token", file=sys.stderr)
+        print(f"serve: {', '.join(desk.models)} at http://{host}:{port}; {limits.words()}", file=sys.stderr)
+        server(application(desk, token), host, port, limits).run()
+    finally:
+        desk.close()

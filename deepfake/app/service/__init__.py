@@ -1,0 +1,1 @@
+"""service: videos of strangers, for page and HTTP: bounded, looked at before they are decoded, judged, removed."""

@@ -1,0 +1,182 @@
+"""desk: takes uploads, looks at each, has it judged by a fixed number of workers, keeps what they say for a while."""
+
+import multiprocessing
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pebble import ProcessPool
+
+from deepfake.app.service import work
+from deepfake.app.service.gate import Facts
+from deepfake.app.service.inbox import Inbox, Upload, declared
+from deepfake.app.service.jobs import Job, outcome
+from deepfake.app.service.limits import MB, Limits
+from deepfake.app.service.models import Model
+from deepfake.app.service.refusal import Refused
+
+LOOK_SECONDS, LOOK_MEMORY = 20, 600 * MB  # for what is looked at before it is judged
+READY_SECONDS = 300  # for the detectors to be loaded
+RETRY = 5  # s, after which a desk that is full may be asked again
+
+
+class Place:
+    """Room for one video, from before its first byte until it is removed."""
+
+    def __init__(self, desk: "Desk", client: str, size: int) -> None:
+        self.client, self.size = client, size
+        self._desk = desk
+
+    def leave(self) -> None:
+        """Give it back; twice is as once."""
+        self._desk.left(self)
+
+
+class Desk:
+    """Where videos are handed in. Every function may be called from any thread."""
+
+    def __init__(self, models: Mapping[str, Model], limits: Limits) -> None:
+        self.models, self.limits = dict(models), limits
+        self.inbox = Inbox(limits)
+        self._lock = threading.Lock()
+        self._places: set[Place] = set()
+        self._jobs: dict[str, Job] = {}
+        context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
+        self._lookers = ProcessPool(max_workers=1, context=context)
+        self._workers = ProcessPool(max_workers=limits.workers, context=context)
+        self._worker = tuple(model.folder for model in models.values()), limits.memory_megabytes * MB
+
+    def ready(self) -> None:
+        """Wait until a worker has loaded the detectors. Raises UserError where it cannot."""
+        self._workers.schedule(work.ready, args=self._worker, timeout=READY_SECONDS).result()
+
+    def chosen(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The models of these names, all without any. Raises Refused for one that there is not."""
+        if unknown := [name for name in names if name not in self.models]:
+            raise Refused("invalid", f"no model {unknown[0]!r}; there are: {', '.join(self.models)}")
+        return tuple(dict.fromkeys(names)) or tuple(self.models)
+
+    def enter(self, client: str, size: int | None = None) -> Place:
+        """Room for a video of so many bytes, if they are known, before it is sent. Raises Refused where there is none.
+
+        Also for what is more than the whole bound, at once.
+        """
+        declared(size or 0, self.limits)
+        place = Place(self, client, size or self.limits.bytes)
+        with self._lock:
+            own = Counter(place.client for place in self._places)[client]
+            stored = sum(place.size for place in self._places) + place.size
+            if own >= self.limits.per_client:
+                raise Refused("too_many", f"{own} videos of yours are not finished, and no more are taken", RETRY)
+            if len(self._places) >= self.limits.queue:
+                raise Refused("busy", f"{len(self._places)} videos are not finished, and no more are taken", RETRY)
+            if stored > self.limits.stored_megabytes * MB:
+                raise Refused("busy", "the room for uploads is full", RETRY)
+            self._places.add(place)
+        return place
+
+    def left(self, place: Place) -> None:
+        """The room is free again."""
+        with self._lock:
+            self._places.discard(place)
+
+    def take(self, upload: Upload, place: Place, names: Sequence[str], anew: bool = False) -> Job:
+        """Look at a whole upload, and have it judged; it is removed when that is over, or where it is refused.
+
+        Blocks while it is looked at. Raises Refused, with the reason.
+        """
+        try:
+            models = self.chosen(names)
+            digest = upload.finish()
+            if not anew and (before := self._known(digest, models)):
+                job = before.again(upload.name)
+                upload.remove()
+                place.leave()
+            else:
+                job = Job.of(upload, digest, models, self._look(upload))
+                self._hand_over(job, upload, place, anew)
+        except BaseException:
+            upload.remove()
+            place.leave()
+            raise
+        with self._lock:
+            self._forget()
+            self._jobs[job.id] = job
+        return job
+
+    def job(self, name: str) -> Job:
+        """The job of this id. Raises Refused where there is none, or none any more."""
+        with self._lock:
+            self._forget()
+            if name not in self._jobs:
+                raise Refused("not_found", "there is no video of this id, or it is forgotten")
+            return self._jobs[name]
+
+    def remove(self, name: str) -> None:
+        """Forget a job; where it waits or runs it ends. Raises Refused where there is none."""
+        job = self.job(name)
+        job.cancel()
+        with self._lock:
+            self._jobs.pop(name, None)
+
+    def before(self, job: Job) -> int:
+        """How many videos are to be judged before this one."""
+        with self._lock:
+            return sum(one.state == "waiting" and one.made < job.made for one in self._jobs.values())
+
+    def health(self) -> dict[str, Any]:
+        """How much is being done."""
+        with self._lock:
+            states = Counter(job.state for job in self._jobs.values())
+            places = len(self._places)
+        works = self._workers.active and self._lookers.active
+        return {"status": "ok" if works else "broken", "taken": places, "queue": self.limits.queue} | {
+            state: states[state] for state in ("waiting", "running")
+        }
+
+    def close(self) -> None:
+        """End all work, and remove every upload."""
+        for pool in (self._lookers, self._workers):
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+        self.inbox.close()
+
+    def _look(self, upload: Upload) -> Facts:
+        call = self._lookers.schedule(work.looked, args=(upload.path, self.limits, LOOK_MEMORY), timeout=LOOK_SECONDS)
+        return outcome(call, "too_heavy", f"looking at it took more than {LOOK_SECONDS} s")
+
+    def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool) -> None:
+        folders = {name: self.models[name].folder for name in job.models}
+        task = work.Task(upload.path, upload.folder / "scratch", upload.name, job.sha256, folders, anew)
+        call = self._workers.schedule(work.judged, args=(task, *self._worker), timeout=self.limits.timeout)
+        slow = f"it took more than {self.limits.timeout:g} s"
+
+        def ended(_: object) -> None:
+            try:
+                results, refused = outcome(call, "timeout", slow), None
+            except Refused as error:
+                results, refused = [], error
+            upload.remove()
+            place.leave()
+            job.finish(results, refused)
+
+        job.started(call)
+        call.add_done_callback(ended)
+
+    def _known(self, digest: str, models: tuple[str, ...]) -> Job | None:
+        """A job that judged the same bytes by the same models."""
+        with self._lock:
+            self._forget()
+            same = (job for job in self._jobs.values() if (job.sha256, job.models) == (digest, models))
+            return next((job for job in same if job.state == "done"), None)
+
+    def _forget(self) -> None:
+        """Forget the results that were kept long enough, or are too many."""
+        finished = [job for job in self._jobs.values() if job.ended is not None]
+        finished.sort(key=lambda job: job.ended or 0.0)
+        old = time.monotonic() - self.limits.keep_seconds
+        for number, job in enumerate(finished):
+            if len(finished) - number > self.limits.kept or (job.ended or 0.0) < old:
+                del self._jobs[job.id]

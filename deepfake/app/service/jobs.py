@@ -1,0 +1,114 @@
+"""jobs: a video that was taken, on its way to what is said of it."""
+
+import logging
+import secrets
+import time
+from concurrent.futures import CancelledError, Future
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pebble import ProcessExpired
+
+from deepfake.app.service.gate import Facts
+from deepfake.app.service.inbox import Upload
+from deepfake.app.service.refusal import Refused
+from deepfake.app.service.work import Result
+from deepfake.base.errors import UserError
+
+State = Literal["waiting", "running", "done", "failed"]
+T = TypeVar("T")
+logger = logging.getLogger("deepfake.service")
+
+
+@dataclass(eq=False)
+class Job:
+    """A video that was taken."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+    models: tuple[str, ...]
+    facts: Facts
+    scratch: Path  # where the files are that are made on the way
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))  # who does not know it cannot ask
+    taken: datetime = field(default_factory=lambda: datetime.now(UTC))
+    made: float = field(default_factory=time.monotonic)
+    ended: float | None = None  # by the clock of `made`
+    results: tuple[Result, ...] = ()
+    refused: Refused | None = None
+    finished: "Future[None]" = field(default_factory=Future)
+    _call: "Future[list[Result]] | None" = None
+
+    @classmethod
+    def of(cls, upload: Upload, sha256: str, models: tuple[str, ...], facts: Facts) -> "Job":
+        """A job of a whole upload."""
+        return cls(upload.name, upload.size, sha256, models, facts, upload.folder / "scratch")
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        if self.ended is not None:
+            return "failed" if self.refused else "done"
+        return "running" if self._call is not None and self._call.running() else "waiting"
+
+    def started(self, call: "Future[list[Result]]") -> None:
+        """Somebody works on it."""
+        self._call = call
+
+    def finish(self, results: list[Result], refused: Refused | None) -> None:
+        """It is over: what was said, or why nothing was."""
+        self.results, self.refused, self.ended = tuple(results), refused, time.monotonic()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+    def cancel(self) -> None:
+        """It is not wanted any more."""
+        if self._call is not None:
+            self._call.cancel()
+
+    def wait(self, seconds: float) -> bool:
+        """Block until it is over; whether it is."""
+        try:
+            self.finished.result(seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def again(self, name: str) -> "Job":
+        """The same answer, for the same bytes under another name."""
+        over: Future[None] = Future()
+        over.set_result(None)
+        fresh = {"id": secrets.token_urlsafe(16), "taken": datetime.now(UTC), "made": time.monotonic()}
+        return replace(self, name=name, finished=over, ended=time.monotonic(), **fresh)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as JSON has it."""
+        said: dict[str, Any] = {"id": self.id, "state": self.state, "name": self.name, "bytes": self.size}
+        said |= {"sha256": self.sha256, "time": self.taken.isoformat(timespec="seconds"), "video": asdict(self.facts)}
+        said |= {"models": list(self.models), "results": [result.said for result in self.results]}
+        return said
+
+
+def outcome(call: "Future[T]", late: str, said: str) -> T:
+    """What a call to another process came to. Raises Refused: of the kind `late`, as `said`, where its time was up."""
+    try:
+        return call.result()
+    except TimeoutError:
+        raise Refused(late, said) from None
+    except CancelledError:
+        raise Refused("cancelled", "it is not wanted any more") from None
+    except UserError as error:
+        logger.error("%s", error)
+        raise Refused("failed", error.args[0]) from None
+    except MemoryError:
+        raise Refused("too_heavy", "it takes more memory than a video may") from None
+    except ProcessExpired as error:
+        logger.error("a worker died: %s", error)
+        raise Refused("too_heavy", "reading it ended the process that did") from None
+    except Refused:
+        raise
+    except Exception as error:  # a bug of ours, or of a library: its traceback is for whoever runs the service
+        logger.error("judging failed", exc_info=error)
+        raise Refused("failed", f"an error inside: {type(error).__name__}") from None

@@ -1,0 +1,91 @@
+"""judge: one video by one detector or several, in a worker process: what each says, and what is shown of it.
+
+The one place that calls predict: whatever a Prediction holds is handed on as it is.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepfake import inference
+from deepfake.app.service.work import Result, Task
+from deepfake.base.opencv import cv2
+from deepfake.predict import Prediction, Prepared, prepare, scored
+from deepfake.video import Images
+
+SCORED, NOT_APPLICABLE = "SCORED", "NOT_APPLICABLE"
+SHOWN = 6  # faces of a track, side by side
+SIDE = 128  # px of each
+
+
+@cache
+def detector(folder: Path) -> inference.Detector:
+    """The detector of a folder, loaded once a process."""
+    return inference.load(folder)
+
+
+def judge(task: Task) -> list[Result]:
+    """What each model says of the video, in their order; its faces are looked for once for all that want them alike."""
+    said: dict[str, Result] = {}
+    for names in _alike(task.models):
+        scratch = task.scratch / names[0].replace("/", "_")
+        scratch.mkdir(parents=True)
+        began = time.perf_counter()
+        video = prepare(task.path, detector(task.models[names[0]]), scratch)
+        shared = time.perf_counter() - began
+        for name in names:
+            began = time.perf_counter()
+            prediction = scored(task.path, video, detector(task.models[name]))
+            seconds = shared + time.perf_counter() - began
+            said[name] = Result(told(name, prediction, video, seconds), dict(pictures(video)))
+        shutil.rmtree(scratch)
+    return [said[name] for name in task.models]
+
+
+def told(name: str, prediction: Prediction, video: Prepared, seconds: float) -> dict[str, Any]:
+    """What a model says as JSON has it: all of the prediction but the file's place, and the boxes of all faces."""
+    outcome = NOT_APPLICABLE if prediction.score is None else SCORED
+    said = prediction.to_dict()
+    del said["path"]
+    return {"model": name, "outcome": outcome, **said, "boxes": boxes(video), "seconds": round(seconds, 3)}
+
+
+def boxes(video: Prepared) -> list[dict[str, Any]]:
+    """Every face that was found, by time: px of the video as shown, and why it was not looked at, or ""."""
+    if video.faces.empty:
+        return []
+    rows = video.faces.sort_values(["time", "track"], kind="stable")
+    edges = (rows[["left", "top", "width", "height"]] * getattr(video, "scale", 1.0)).round(1)
+    about = rows[["time", "track"]].join(edges).assign(left_out=rows["reason"].astype(str))
+    found: list[dict[str, Any]] = about.to_dict("records")
+    return found
+
+
+def pictures(video: Prepared) -> Iterator[tuple[int, bytes]]:
+    """Of each track some of its faces, first to last, side by side as JPEG."""
+    for track, images in video.images.items():
+        some = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
+        yield track, strip([np.asarray(images[i]) for i in some])
+
+
+def strip(images: Sequence[Images]) -> bytes:
+    """(H, W, 3) uint8 RGB images, at most one of no area, side by side, each SIDE px high, as JPEG."""
+    small = [
+        cv2.resize(one, (max(1, round(one.shape[1] * SIDE / one.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
+        for one in images
+    ]
+    return bytes(cv2.imencode(".jpg", np.concatenate(small, 1)[..., ::-1])[1])
+
+
+def _alike(models: Mapping[str, Path]) -> Iterator[list[str]]:
+    """The names of the models, those together that want a video prepared alike."""
+    wants = {name: json.dumps(detector(folder).params, sort_keys=True) for name, folder in models.items()}
+    for _, names in groupby(sorted(wants, key=lambda name: wants[name]), key=lambda name: wants[name]):
+        yield list(names)

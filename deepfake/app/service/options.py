@@ -1,0 +1,44 @@
+"""options: what `deepfake serve` and `deepfake app` are told alike, and what is said where a library is missing."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepfake.app.service.limits import Limits
+from deepfake.base import params
+from deepfake.base.errors import UserError
+
+Folders = Annotated[
+    list[Path],
+    typer.Option("--detector", help="a trained detector's folder, or builtin; repeatable [default: as predict's]"),
+]
+Settings = Annotated[
+    list[str], typer.Option("--limit", help="NAME=VALUE, repeatable; --limit help lists them", metavar="NAME=VALUE")
+]
+
+
+def settings(limits: Sequence[str]) -> Limits:
+    """The limits, those that are named as they are told. Raises UserError; `help` lists all, and ends."""
+    if "help" in limits:
+        for name, bound in Limits().table().items():
+            print(f"{name:<17}{bound['limit']:<10g} {bound['of']}")
+        raise typer.Exit
+    if wrong := [one for one in limits if "=" not in one]:
+        raise UserError(f"--limit {wrong[0]}: no NAME=VALUE", "--limit megabytes=50")
+    return params.check(dict(one.split("=", 1) for one in limits), Limits, where="--limit")
+
+
+@contextmanager
+def needed(extra: str, command: str) -> Iterator[None]:
+    """For imports of what an extra brings. Raises UserError where it is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "deepfake":
+            raise
+        raise UserError(
+            f"{command} needs {error.name}, which is not installed", f"pip install 'deepfake[{extra}]'"
+        ) from None
