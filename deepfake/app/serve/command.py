@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -38,6 +39,7 @@ def serve(
         if host not in ("127.0.0.1", "::1", "localhost") and not token:
             print(f"serve: whoever reaches {host} may use it; {TOKEN} asks for a token", file=sys.stderr)
         print(f"serve: {', '.join(desk.models)} at http://{host}:{port}; {limits.words()}", file=sys.stderr)
-        server(application(desk, token), host, port, limits).run()
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            server(application(desk, token), host, port, limits).run()
     finally:
         desk.close()

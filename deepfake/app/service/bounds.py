@@ -1,14 +1,32 @@
-"""bounds: what a process of ours may take of the machine, whatever the file that it reads asks for."""
+"""bounds: what a process of ours may take of the memory, whatever the file that it reads asks for; on Linux alone."""
 
 import resource
 from pathlib import Path
 
+PROC = Path("/proc/self")
+RESET = "5"  # what makes the system forget a peak. Source: proc(5), clear_refs
+
 
 def memory(more: int) -> None:
-    """Of this process: so many bytes beside what it has now; what asks for more gets an error. On Linux alone."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return
-    held = next(line for line in status.read_text().splitlines() if line.startswith("VmData:"))
-    most = int(held.split()[1]) * 1024 + more
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    """Of this process: so many bytes beside what it has now; what asks for more gets an error."""
+    if PROC.is_dir():
+        most = _said("VmData") + more
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def forget_peak() -> int:
+    """Bytes that the process has now; `peak` is of what comes."""
+    if not PROC.is_dir():
+        return 0
+    (PROC / "clear_refs").write_text(RESET)
+    return _said("VmRSS")
+
+
+def peak() -> int:
+    """The most bytes that it had since then."""
+    return _said("VmHWM") if PROC.is_dir() else 0
+
+
+def _said(name: str) -> int:
+    line = next(one for one in (PROC / "status").read_text().splitlines() if one.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024

@@ -40,7 +40,7 @@ class Desk:
     def __init__(self, models: Mapping[str, Model], limits: Limits) -> None:
         self.models, self.limits = dict(models), limits
         self.inbox = Inbox(limits)
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._places: set[Place] = set()
         self._jobs: dict[str, Job] = {}
         context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
@@ -137,7 +137,10 @@ class Desk:
         }
 
     def close(self) -> None:
-        """End all work, and remove every upload."""
+        """End all work, and remove every upload; twice is as once."""
+        if self._closed:
+            return
+        self._closed = True
         for pool in (self._lookers, self._workers):
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()

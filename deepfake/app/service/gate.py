@@ -27,8 +27,8 @@ class Facts:
     """What is known of a video that may be decoded."""
 
     codec: str
-    width: int  # px, as shown
-    height: int  # px, as shown
+    width: int  # px, of square pixels, before it is turned upright
+    height: int  # px
     seconds: float
     frames: int  # that are there to be decoded
 
@@ -74,15 +74,8 @@ def _told(container: av.container.InputContainer, stream: av.VideoStream, limits
 def _square(stream: av.VideoStream) -> tuple[int, int]:
     """The size in px once its pixels are made square, which the shorter side of a pixel grows for."""
     width, height = stream.codec_context.width, stream.codec_context.height
-    aspect = max(geometry.square(stream.sample_aspect_ratio), 1 / geometry.square(stream.sample_aspect_ratio))
-    return (
-        (round(width * aspect), height)
-        if geometry.square(stream.sample_aspect_ratio) > 1
-        else (
-            width,
-            round(height * aspect),
-        )
-    )
+    aspect = geometry.square(stream.sample_aspect_ratio)
+    return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
 def _moving(path: Path, limits: Limits) -> Facts:

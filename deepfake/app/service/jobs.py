@@ -102,11 +102,9 @@ def outcome(call: "Future[T]", late: str, said: str) -> T:
     except UserError as error:
         logger.error("%s", error)
         raise Refused("failed", error.args[0]) from None
-    except MemoryError:
-        raise Refused("too_heavy", "it takes more memory than a video may") from None
     except ProcessExpired as error:
         logger.error("a worker died: %s", error)
-        raise Refused("too_heavy", "reading it ended the process that did") from None
+        raise Refused("too_heavy", "it ended the process that judged it") from None
     except Refused:
         raise
     except Exception as error:  # a bug of ours, or of a library: its traceback is for whoever runs the service

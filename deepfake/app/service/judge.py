@@ -17,7 +17,8 @@ import numpy as np
 from deepfake import inference
 from deepfake.app.service.work import Result, Task
 from deepfake.base.opencv import cv2
-from deepfake.predict import Prediction, Prepared, prepare, scored
+from deepfake.predict import Prepared, prepare, scored
+from deepfake.prediction import Prediction
 from deepfake.video import Images
 
 SCORED, NOT_APPLICABLE = "SCORED", "NOT_APPLICABLE"
@@ -62,7 +63,7 @@ def boxes(video: Prepared) -> list[dict[str, Any]]:
     if video.faces.empty:
         return []
     rows = video.faces.sort_values(["time", "track"], kind="stable")
-    edges = (rows[["left", "top", "width", "height"]] * getattr(video, "scale", 1.0)).round(1)
+    edges = (rows[["left", "top", "width", "height"]] * video.scale).round(1)
     about = rows[["time", "track"]].join(edges).assign(left_out=rows["reason"].astype(str))
     found: list[dict[str, Any]] = about.to_dict("records")
     return found

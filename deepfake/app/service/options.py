@@ -24,7 +24,7 @@ def settings(limits: Sequence[str]) -> Limits:
     """The limits, those that are named as they are told. Raises UserError; `help` lists all, and ends."""
     if "help" in limits:
         for name, bound in Limits().table().items():
-            print(f"{name:<17}{bound['limit']:<10g} {bound['of']}")
+            print(f"{name:<17}{bound['limit']:<12,} {bound['of']}")
         raise typer.Exit
     if wrong := [one for one in limits if "=" not in one]:
         raise UserError(f"--limit {wrong[0]}: no NAME=VALUE", "--limit megabytes=50")

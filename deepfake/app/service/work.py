@@ -1,5 +1,7 @@
 """work: what crosses into a worker process and back; PyTorch is imported there alone."""
 
+import gc
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,6 +11,11 @@ from typing import Any
 from deepfake.app.service import bounds, gate
 from deepfake.app.service.gate import Facts
 from deepfake.app.service.limits import Limits
+from deepfake.app.service.refusal import Refused
+from deepfake.base.errors import UserError
+
+MUCH = 0.25  # part of its memory that was used, from which on an error is taken for a lack of it
+logger = logging.getLogger("deepfake.service")
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,23 @@ def ready(folders: tuple[Path, ...], memory: int) -> bool:
 
 
 def judged(task: Task, folders: tuple[Path, ...], memory: int) -> list[Result]:
-    """See judge.judge; with the detectors of all folders at hand."""
+    """See judge.judge; with the detectors of all folders at hand. Raises UserError, or Refused for all else."""
     from deepfake.app.service import judge
 
     ready(folders, memory)
-    return judge.judge(task)
+    before = bounds.forget_peak()
+    try:
+        return judge.judge(task)
+    except UserError:
+        raise
+    except Exception as error:
+        logger.exception("judging %r failed", task.name)
+        heavy = isinstance(error, MemoryError) or bounds.peak() - before > memory * MUCH  # each library says it its way
+        kind = type(error).__name__
+    gc.collect()  # what the frames of an error hold would be lacking to the next video
+    if heavy:
+        raise Refused("too_heavy", "it takes more memory than a video may")
+    raise Refused("failed", f"an error inside: {kind}")
 
 
 @cache
