@@ -1,21 +1,24 @@
-"""service: uploads lie in private and go; what a file says of itself decides; a worker that hangs or dies is replaced."""
+"""service: uploads lie in private and go; what a file says of itself decides; workers that hang or die are replaced."""
 
 import fcntl
 import os
+import shutil
+import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import bombs
 import psutil
 import pytest
-from click.exceptions import Exit
+from typer import Exit
 
 from deepfake.app.cli import main
 from deepfake.app.service import gate, inbox, models, options
 from deepfake.app.service.inbox import Inbox, shown_name
 from deepfake.app.service.limits import Limits
-from deepfake.app.service.refusal import KINDS, Refused
+from deepfake.app.service.refusal import Refused
 from deepfake.base.errors import UserError
 
 FEW = Limits(kept=2, keep_seconds=1000, stored_megabytes=400)
@@ -91,7 +94,9 @@ def test_an_upload_is_bounded_private_and_of_no_name_of_its_own(own_tmp):
     upload.remove()
     upload.remove()
     assert list(ours.root.iterdir()) == []
-    assert ours.upload("evil.php").path.name == "video"
+    other = ours.upload("evil.php")
+    assert other.path.name == "video"
+    other.remove()
     ours.close()
 
 
@@ -102,7 +107,7 @@ def test_an_upload_is_bounded_private_and_of_no_name_of_its_own(own_tmp):
         ("a/b\\c.mp4", "c.mp4"),
         ("a\r\nb", "a\\r\\nb"),
         ("/", "video"),
-        ("é" * 300, "é" * 170 + "…" + "é" * 29),
+        ("é" * 300, f"{'é' * 170}…{'é' * 29}"),
     ],
 )
 def test_a_name_is_shown_as_one_line(name, shown):
@@ -162,24 +167,24 @@ def test_a_moving_picture_counts_all_its_frames(tmp_path):
 
 def test_every_clip_is_let_in_or_refused_with_its_reason(clips):
     for path in sorted(clips.rglob("*.*")):
-        try:
-            gate.look(path, Limits())
-        except Refused as error:
-            assert error.kind in KINDS
-            assert str(error)
+        with suppress(Refused):
+            assert gate.look(path, Limits()).frames > 0
 
 
 # ---- the desk
 
 
-def test_a_video_whose_time_is_up_ends_and_the_next_one_is_judged(desk, odd, tmp_path, film, heads):
-    ours = desk(Limits(timeout=4))
-    long = film(tmp_path / "long.mp4", [image.repeat(4, 0).repeat(4, 1) for image in heads[0]] * 25, preset="ultrafast")
-    job = handed_in(ours, long)
+def test_a_video_whose_time_is_up_ends_and_the_next_one_is_judged(desk, odd):
+    ours = desk(Limits(timeout=0.1))
+    job = handed_in(ours, odd("plain"))
     assert job.wait(30)
     assert (job.state, job.refused.kind) == ("failed", "timeout")
     assert list(ours.inbox.root.iterdir()) == []
     assert ours.health() | {"status": "ok", "taken": 0} == ours.health()
+    ours.limits = Limits()
+    again = handed_in(ours, odd("plain"))
+    assert again.wait(60)
+    assert again.state == "done"
 
 
 def test_a_worker_that_dies_is_replaced(desk, odd):
@@ -220,7 +225,7 @@ def test_what_is_finished_is_forgotten_after_a_while_and_the_room_given_back(des
 
 def test_limits_are_named_one_by_one(capsys):
     assert options.settings(["megabytes=5", "timeout=1.5"]) == Limits(megabytes=5, timeout=1.5)
-    with pytest.raises(UserError, match="limit.megabytes: Input should be greater than 0"):
+    with pytest.raises(UserError, match=r"--limit\.megabytes: Input should be greater than 0"):
         options.settings(["megabytes=0"])
     with pytest.raises(UserError, match="no NAME=VALUE"):
         options.settings(["megabytes"])
@@ -230,9 +235,8 @@ def test_limits_are_named_one_by_one(capsys):
 
 
 def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(monkeypatch, capsys):
-    monkeypatch.setitem(__import__("sys").modules, "fastapi", None)
-    monkeypatch.setitem(__import__("sys").modules, "deepfake.app.serve.api", None)
-    monkeypatch.delitem(__import__("sys").modules, "deepfake.app.serve.api")
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.delitem(sys.modules, "deepfake.app.serve.api", raising=False)
     monkeypatch.setattr("sys.argv", ["deepfake", "serve"])
     with pytest.raises(SystemExit, match="2"):
         main()
@@ -242,7 +246,11 @@ def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(monke
     )
 
 
-def test_models_are_called_by_their_folders_or_by_their_paths_where_two_are_alike(saved_detector, tmp_path):
-    assert list(models.found([Path("builtin")])) == ["builtin"]
-    with pytest.raises(UserError, match="no bundle"):
+def test_models_are_called_by_their_folders_or_by_their_paths_where_two_are_alike(tmp_path):
+    for name in ("a/detector", "b/detector", "c"):
+        shutil.copytree(models.BUILTIN, tmp_path / name)
+    found = models.found([tmp_path / name for name in ("a/detector", "b/detector", "c", "c")])
+    assert list(found) == [str(tmp_path / "a/detector"), str(tmp_path / "b/detector"), "c"]
+    assert len({one.sha256 for one in found.values()}) == 1
+    with pytest.raises(UserError, match="no trained detector"):
         models.found([tmp_path])
