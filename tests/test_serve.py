@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -405,3 +406,26 @@ def test_without_the_token_nothing_is_told(strict, clip, sent):
     assert "an open secret" not in strict.log
     assert strict.client.get("/health", headers=own).status_code == 200
     alive(strict, clip)
+
+
+# ---- the log
+
+
+@pytest.mark.slow
+def test_the_log_is_told_and_asked_first(tmp_path, clip):
+    pytest.importorskip("sqlalchemy")
+    logged = Http(tmp_path, DEEPFAKE_DB_URL=f"sqlite:///{tmp_path}/log.db")
+    first = logged.post(clip, "../<b>first\n.mp4").json()["results"][0]
+    logged.client.delete("/videos/x")
+    assert logged.stop() == 0
+    again = Http(tmp_path / "again", DEEPFAKE_DB_URL=f"sqlite:///{tmp_path}/log.db")
+    second = again.post(clip, "second.mp4").json()["results"][0]
+    assert second["boxes"] is None  # it was not looked at
+    assert {**second, "boxes": first["boxes"], "seconds": first["seconds"]} == first
+    anew = again.post(clip, "third.mp4", anew=True).json()["results"][0]
+    assert anew["boxes"] == first["boxes"]
+    assert again.stop() == 0
+    with sqlite3.connect(tmp_path / "log.db") as rows:
+        found = rows.execute("SELECT path, score FROM deepfake_predictions ORDER BY id").fetchall()
+    rows.close()
+    assert found == [("<b>first%0A.mp4", first["score"]), ("third.mp4", first["score"])]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -79,18 +80,17 @@ class Scorer:
 class Logged:
     """A scorer that asks the log first, unless `anew`, and tells it each video that it did not know."""
 
-    scorer: Scorer
+    scorer: Callable[[Path], Prediction]
     log: "Log"
     detector: str  # sha256 of its card
     version: str
     anew: bool
 
-    def wording(self, verdict: str) -> str:
-        """A verdict in words that are no surer than the detector."""
-        return self.scorer.wording(verdict)
+    def __call__(self, path: Path, name: str = "") -> Prediction:
+        """What was said of the same bytes by the same detector and code, or what is said now.
 
-    def __call__(self, path: Path) -> Prediction:
-        """What was said of the same bytes by the same detector and code, or what is said now."""
+        name: what the log is to call the file by, its place without.
+        """
         content = content_of(path)
         if content and not self.anew and (row := self.log.find(content, self.detector, self.version)):
             return prediction(json.loads(row["prediction"]), path)
@@ -102,7 +102,7 @@ class Logged:
         self.log.add(
             chain.Entry(
                 content=content if content_of(path) == content else None,  # it was changed while it was looked at
-                path=printable(os.path.abspath(path)),  # noqa: PTH100 (a Path follows links)
+                path=printable(name or os.path.abspath(path)),  # noqa: PTH100 (a Path follows links)
                 status=said.status,
                 verdict=said.verdict,
                 score=said.score,

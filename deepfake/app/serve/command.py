@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deepfake.app.service.options import Folders, Settings, needed, settings
+from deepfake.app.service.options import Folders, Log, Settings, logged, needed, settings
 
 TOKEN = "DEEPFAKE_TOKEN"
 
@@ -18,6 +18,7 @@ def serve(
     host: Annotated[str, typer.Option(help="the address it listens at; 0.0.0.0 is everywhere")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 8000,
     limit: Settings = [],  # noqa: B006
+    log: Log = None,
 ) -> None:
     """Judge videos over HTTP: POST /videos, GET /videos/ID, /models, /limits, /health; described in /openapi.json.
 
@@ -32,7 +33,7 @@ def serve(
     from deepfake.app.service.models import found
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    desk = Desk(found(detector), limits)
+    desk = Desk(found(detector), limits, logged(log))
     try:
         desk.ready()
         token = os.environ.get(TOKEN, "")

@@ -37,8 +37,8 @@ class Place:
 class Desk:
     """Where videos are handed in. Every function may be called from any thread."""
 
-    def __init__(self, models: Mapping[str, Model], limits: Limits) -> None:
-        self.models, self.limits = dict(models), limits
+    def __init__(self, models: Mapping[str, Model], limits: Limits, log: bool = False) -> None:
+        self.models, self.limits, self.log = dict(models), limits, log
         self.inbox = Inbox(limits)
         self._lock, self._closed = threading.Lock(), False
         self._places: set[Place] = set()
@@ -151,8 +151,8 @@ class Desk:
         return outcome(call, "too_heavy", f"looking at it took more than {LOOK_SECONDS} s")
 
     def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool) -> None:
-        folders = {name: self.models[name].folder for name in job.models}
-        task = work.Task(upload.path, upload.folder / "scratch", upload.name, job.sha256, folders, anew)
+        asked = {name: work.Asked(self.models[name].folder, self.models[name].sha256) for name in job.models}
+        task = work.Task(upload.path, job.scratch, upload.name, job.sha256, asked, anew, self.log)
         call = self._workers.schedule(work.judged, args=(task, *self._worker), timeout=self.limits.timeout)
         slow = f"it took more than {self.limits.timeout:g} s"
 

@@ -7,19 +7,24 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepfake import inference
-from deepfake.app.service.work import Result, Task
+from deepfake.app.log import answers, door
+from deepfake.app.service.work import Asked, Result, Task
 from deepfake.base.opencv import cv2
 from deepfake.predict import Prepared, prepare, scored
 from deepfake.prediction import Prediction
 from deepfake.video import Images
+
+if TYPE_CHECKING:
+    from deepfake.app.log.book import Log
 
 SCORED, NOT_APPLICABLE = "SCORED", "NOT_APPLICABLE"
 SHOWN = 6  # faces of a track, side by side
@@ -32,30 +37,61 @@ def detector(folder: Path) -> inference.Detector:
     return inference.load(folder)
 
 
+@cache
+def log() -> tuple["Log", str]:
+    """The log of this process, and this version of us; see answers. Raises UserError."""
+    return door.opened(), answers.version()
+
+
 def judge(task: Task) -> list[Result]:
     """What each model says of the video, in their order; its faces are looked for once for all that want them alike."""
     said: dict[str, Result] = {}
     for names in _alike(task.models):
-        scratch = task.scratch / names[0].replace("/", "_")
-        scratch.mkdir(parents=True)
-        began = time.perf_counter()
-        video = prepare(task.path, detector(task.models[names[0]]), scratch)
-        shared = time.perf_counter() - began
+        sight = Sight(task.path, detector(task.models[names[0]].folder), task.scratch / str(len(said)))
         for name in names:
-            began = time.perf_counter()
-            prediction = scored(task.path, video, detector(task.models[name]))
-            seconds = shared + time.perf_counter() - began
-            said[name] = Result(told(name, prediction, video, seconds), dict(pictures(video)))
-        shutil.rmtree(scratch)
+            said[name] = _result(task, name, sight)
+        shutil.rmtree(sight.scratch, ignore_errors=True)
     return [said[name] for name in task.models]
 
 
-def told(name: str, prediction: Prediction, video: Prepared, seconds: float) -> dict[str, Any]:
-    """What a model says as JSON has it: all of the prediction but the file's place, and the boxes of all faces."""
-    outcome = NOT_APPLICABLE if prediction.score is None else SCORED
+@dataclass
+class Sight:
+    """A video as some detectors want it, made when the first of them asks."""
+
+    path: Path
+    detector: inference.Detector
+    scratch: Path
+
+    @cached_property
+    def video(self) -> Prepared:
+        """Its faces; the files are in scratch."""
+        self.scratch.mkdir(parents=True)
+        return prepare(self.path, self.detector, self.scratch)
+
+
+def _result(task: Task, name: str, sight: Sight) -> Result:
+    model = task.models[name]
+    began = time.perf_counter()
+
+    def score(path: Path) -> Prediction:
+        return scored(path, sight.video, detector(model.folder))
+
+    if task.log:
+        book, version = log()
+        prediction = answers.Logged(score, book, model.sha256, version, task.anew)(task.path, task.name)
+    else:
+        prediction = score(task.path)
+    looked = "video" in vars(sight)  # else all that is known is what the log holds
+    said = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
+    said["seconds"] = round(time.perf_counter() - began, 3)
+    return Result(said, dict(pictures(sight.video)) if looked else {})
+
+
+def told(name: str, prediction: Prediction) -> dict[str, Any]:
+    """What a model says as JSON has it: all of the prediction but the file's place."""
     said = prediction.to_dict()
     del said["path"]
-    return {"model": name, "outcome": outcome, **said, "boxes": boxes(video), "seconds": round(seconds, 3)}
+    return {"model": name, "outcome": NOT_APPLICABLE if prediction.score is None else SCORED, **said}
 
 
 def boxes(video: Prepared) -> list[dict[str, Any]]:
@@ -85,8 +121,8 @@ def strip(images: Sequence[Images]) -> bytes:
     return bytes(cv2.imencode(".jpg", np.concatenate(small, 1)[..., ::-1])[1])
 
 
-def _alike(models: Mapping[str, Path]) -> Iterator[list[str]]:
+def _alike(models: Mapping[str, Asked]) -> Iterator[list[str]]:
     """The names of the models, those together that want a video prepared alike."""
-    wants = {name: json.dumps(detector(folder).params, sort_keys=True) for name, folder in models.items()}
+    wants = {name: json.dumps(detector(one.folder).params, sort_keys=True) for name, one in models.items()}
     for _, names in groupby(sorted(wants, key=lambda name: wants[name]), key=lambda name: wants[name]):
         yield list(names)

@@ -1,5 +1,6 @@
 """options: what `deepfake serve` and `deepfake app` are told alike, and what is said where a library is missing."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deepfake.app.log import door
 from deepfake.app.service.limits import Limits
 from deepfake.base import params
 from deepfake.base.errors import UserError
@@ -18,6 +20,15 @@ Folders = Annotated[
 Settings = Annotated[
     list[str], typer.Option("--limit", help="NAME=VALUE, repeatable; --limit help lists them", metavar="NAME=VALUE")
 ]
+
+Log = Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")]
+
+
+def logged(said: bool | None) -> bool:
+    """Whether predictions go by way of the log, which is opened once. Raises UserError where it cannot be."""
+    if wanted := bool(os.environ.get("DEEPFAKE_DB_URL")) if said is None else said:
+        door.opened()
+    return wanted
 
 
 def settings(limits: Sequence[str]) -> Limits:

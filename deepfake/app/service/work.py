@@ -19,6 +19,14 @@ logger = logging.getLogger("deepfake.service")
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A detector that is to judge."""
+
+    folder: Path
+    sha256: str  # of its card
+
+
+@dataclass(frozen=True)
 class Task:
     """A video to be judged."""
 
@@ -26,8 +34,9 @@ class Task:
     scratch: Path  # a folder for what is made on the way
     name: str  # that the video is said to have
     sha256: str
-    models: Mapping[str, Path]  # name -> the detector's folder
+    models: Mapping[str, Asked]  # by name
     anew: bool = False  # whatever was said of it before
+    log: bool = False  # the log is asked first, and told
 
 
 @dataclass(frozen=True)
