@@ -19,6 +19,7 @@ from deepfake.learning import resume
 from deepfake.learning.batches import Tracks, with_blends
 from deepfake.learning.devices import is_first, keep_memory, quiet, trained_on
 from deepfake.learning.learner import Learner, Learning, clip_logits
+from deepfake.learning.monitor import Monitor
 from deepfake.models.network import Architecture, Network
 from deepfake.models.weights import freeze
 
@@ -115,7 +116,7 @@ def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) 
         # batch norm's statistics are averages already: they are taken anew for what is validated
         callbacks.append(EMAWeightAveraging(decay=p.ema, use_buffers=False))
     latest = ModelCheckpoint(state.folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks += [resume.Curves(curves), latest]
+    callbacks += [resume.Curves(curves), latest, Monitor()]
     with quiet():
         trainer = lightning.Trainer(
             max_epochs=p.epochs,

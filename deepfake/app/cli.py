@@ -15,6 +15,7 @@ from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
+from deepfake.app.progress import progress
 from deepfake.app.serve.command import serve
 from deepfake.base.errors import UserError
 
@@ -187,6 +188,7 @@ app.command()(compare)
 app.command()(doctor)
 app.command()(evaluate_scores)
 app.command()(command.log)
+app.command()(progress)
 app.command()(serve)
 
 

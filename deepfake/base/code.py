@@ -26,6 +26,7 @@ NEUTRAL = {
     "deepfake.base.libraries": "what a library is told by",
     "deepfake.base.parallel": "where and when it is made; results come in the order of the items",
     "deepfake.base.params": "how settings are read; what they are counts itself",
+    "deepfake.base.progress": "how far a run is",
     "deepfake.base.plugins": "how a module is found; what it says counts itself",
 }
 

@@ -85,7 +85,7 @@ def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugi
     missing = {entry: item for item, entry in zip(items, entries, strict=True) if entry not in kept}
     if missing:
         _check_writable()
-        parallel.run(partial(_fill, work=work, params=params), list(missing.items()), label)
+        parallel.run(partial(_fill, work=work, params=params), list(missing.items()), label, frames=int)
         moved = dict(zip(missing, _entries(kind, list(missing.values()), shape), strict=True))
         for entry, now in moved.items():
             _settle(entry, now)
@@ -138,8 +138,8 @@ def _check_writable() -> None:
         raise UserError(f"{store()}: {error.strerror}", "set ITEM_CACHE to a folder that can be written") from None
 
 
-def _fill(job: tuple[Path, Item], work: Work, params: Params) -> None:
-    """Do the work beside the entry and put it in place whole."""
+def _fill(job: tuple[Path, Item], work: Work, params: Params) -> int:
+    """Do the work beside the entry and put it in place whole; how many frames or faces it says that there were."""
     entry, item = job
     with tempfile.TemporaryDirectory(prefix=".new-", dir=store()) as folder:
         new = Path(folder, entry.name)
@@ -149,6 +149,7 @@ def _fill(job: tuple[Path, Item], work: Work, params: Params) -> None:
         (new / RESULT).write_text(json.dumps({"result": value, "files": sizes}), encoding="utf-8")
         disk.settle(new)
         _place(new, entry)
+    return len(value) if isinstance(value, list) else int(value.get("frames") or 0) if isinstance(value, dict) else 0
 
 
 def _settle(entry: Path, now: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from deepfake.base.errors import UserError, unknown
+from deepfake.base.progress import reported
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,10 +28,16 @@ def jobs() -> int:
     return int(wanted) if wanted else int(cpu_count())
 
 
-def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:
+def run(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    frames: Callable[[Result], int] = lambda result: 0,
+) -> list[Result]:
     """The function of each item, in the order of the items; the bar shows rate and time left on a terminal.
 
-    The function lives in an importable module: one of `__main__` would be rebuilt for every task.
+    The function lives in an importable module: one of `__main__` would be rebuilt for every task. `frames` says how
+    many were looked at for a result: `deepfake progress` counts them.
     """
     from joblib import Parallel, delayed
 
@@ -43,7 +50,11 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -
             stack.enter_context(_dask(workers))
             workers = -1  # all that the cluster has
         results = Parallel(n_jobs=workers, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
-        return list(tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1))
+        done, step = [], stack.enter_context(reported(label, len(items)))
+        for result in tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1):
+            done.append(result)
+            step(frames(result))
+        return done
 
 
 @contextmanager
