@@ -35,6 +35,7 @@ class Policy(Params):
     stride: int = Field(gt=0)  # stride: every so many frames
     max_side: int | None = Field(ge=16)  # px: larger frames are scaled down; null keeps them
     crf: int = Field(ge=0, le=51)  # of the stored H.264; 0 is lossless
+    decode: Literal["whole", "needed"] = "whole"  # needed: only what the kept frames need; faults elsewhere go unseen
 
     def idle(self) -> set[str]:
         """What the samplings that are not chosen would go by."""
@@ -116,9 +117,13 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
     try:
         times = list(video.packet_times(path))
         planned = pick(times, p) if times else [0]
-        saved = _save(path, target, planned, p)
+        whole = p.model_copy(update={"decode": "whole"})
+        try:
+            saved = _save(path, target, planned, p)
+        except video.Misled:
+            saved = _save(path, target, planned, whole)
         if (wanted := pick(saved.reading.times, p)) != planned:  # the headers lied; now the frames are known
-            saved = _save(path, target, wanted, p)
+            saved = _save(path, target, wanted, whole)
     except video.Unreadable as error:
         nothing = {"frames": 0, "kept": 0, "pictures_sha256": "", "fingerprint": ""}
         return {"status": error.status, "reason": str(error)} | nothing
@@ -147,7 +152,7 @@ class Saved(NamedTuple):
 
 def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> Saved:
     """Save the wanted frames, the first of the video shown at 0 s."""
-    reading = video.Reading(path, wanted, seconds=p.seconds)
+    reading = video.Reading(path, wanted, seconds=p.seconds, needed=p.decode == "needed")
     fault: list[str] = []
     digest = hashlib.sha256()
 

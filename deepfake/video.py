@@ -18,10 +18,10 @@ from deepfake.player.animation import Animation, moves
 from deepfake.player.decoding import rate, shown
 from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind
 from deepfake.player.frame import Frame, Images
-from deepfake.player.reading import Damaged, Info, Reading, over
+from deepfake.player.reading import Damaged, Info, Misled, Reading, over
 from deepfake.player.source import IMAGES, SUFFIXES, Unreadable, is_video, opened
 
-__all__ = ["IMAGES", "SUFFIXES", "Damaged", "Frame", "Images", "Info", "Reading", "Unreadable", "is_video"]
+__all__ = ["IMAGES", "SUFFIXES", "Damaged", "Frame", "Images", "Info", "Misled", "Reading", "Unreadable", "is_video"]
 __all__ += ["encode", "images", "over", "packet_times", "probe", "read", "recording", "save"]
 
 MILLISECOND = Fraction(1, 1000)  # s, the tick of Matroska's clock

@@ -20,15 +20,16 @@ def film(
     form: str = "yuv420p",
     codec: str = "libx264",
     container: dict[str, str] | None = None,
+    tick: int = 1000,  # of the clock, in a second
     **options: str,
 ) -> Path:
     with av.open(path, "w", options=container or {}) as file:
         stream = file.add_stream(codec, rate=25, options={"crf": "18", "threads": "1"} | options)
         stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], form
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, tick)
         for i, image in enumerate(images):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(format=form)
-            picture.pts, picture.time_base = round(1000 * (times[i] if times else i / 25)), Fraction(1, 1000)
+            picture.pts, picture.time_base = round(tick * (times[i] if times else i / 25)), Fraction(1, tick)
             file.mux(stream.encode(picture))
         file.mux(stream.encode())
     return path

@@ -7,6 +7,8 @@ import av
 import av.container
 import av.error
 
+from deepfake.player.needed import Plan
+
 MAX_FAULTS = 1000  # packets that do not decode, after which a file is given up
 SLACK = 0.02, 2  # part of the length that a header may be wrong by, or frames where these are more
 
@@ -22,10 +24,15 @@ def shown(packet: "av.Packet[av.VideoStream]") -> bool:
 
 
 class Decoding:
-    """Iterated once, it gives the time in s and the picture of each frame, but for those that are corrupt."""
+    """Iterated once, it gives the time in s and the picture of each frame, but for those that are corrupt.
 
-    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
-        self.container, self.stream = container, stream
+    With a plan, of those alone that it needs.
+    """
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream, plan: Plan | None = None
+    ) -> None:
+        self.container, self.stream, self.plan = container, stream, plan
         self.faults: list[str] = []  # why packets do not decode
         self.corrupt = 0  # frames that the decoder made up, in part
         self.packets = 0  # that hold something to show
@@ -44,7 +51,7 @@ class Decoding:
 
     def _decoded(self) -> Iterator[list[av.VideoFrame]]:
         packets = self.container.demux(self.stream)
-        at_end = False
+        at_end, place = False, -1
         while not at_end and len(self.faults) <= MAX_FAULTS:
             try:
                 packet = next(packets, None)
@@ -53,9 +60,18 @@ class Decoding:
                     yield self.stream.codec_context.decode(None)
                 elif packet.size:  # an empty one, a filler in AVI, would end the decoding
                     self._count(packet)
-                    yield packet.decode()
+                    place += 1
+                    if self.plan is None or self._sent(self.plan, place):
+                        yield packet.decode()
             except av.error.FFmpegError as error:  # one bad packet; those after it may be good
                 self.faults.append(str(error.strerror))
+
+    def _sent(self, plan: Plan, place: int) -> bool:
+        """Whether a packet is to be decoded; the decoder is told whether its picture is wanted for itself."""
+        if place >= len(plan.sent) or not plan.sent[place]:
+            return False
+        self.stream.codec_context.skip_frame = "DEFAULT" if plan.kept[place] else "NONREF"
+        return True
 
     def _count(self, packet: "av.Packet[av.VideoStream]") -> None:
         tick = packet.dts if packet.pts is None else packet.pts

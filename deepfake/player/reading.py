@@ -14,7 +14,12 @@ from deepfake.player.animation import Animation, moves
 from deepfake.player.decoding import Decoding, rate
 from deepfake.player.fields import Deinterlacer
 from deepfake.player.frame import Frame
+from deepfake.player.needed import Plan, plan
 from deepfake.player.source import Unreadable, opened
+
+
+class Misled(Exception):
+    """Raised where only what the wanted frames need was decoded, and is not what the file told of itself."""
 
 
 class Damaged(Exception):
@@ -49,9 +54,16 @@ class Reading:
     """
 
     def __init__(
-        self, path: Path, wanted: Collection[int] | None = None, upright: bool = True, *, seconds: float | None = None
+        self,
+        path: Path,
+        wanted: Collection[int] | None = None,
+        upright: bool = True,
+        *,
+        seconds: float | None = None,
+        needed: bool = False,
     ) -> None:
         self.path, self.upright = path, upright
+        self.needed = needed  # only what the wanted frames need is decoded; where that cannot be told, the whole
         self.seconds = seconds  # after which nothing more is decoded
         self.wanted = None if wanted is None else frozenset(wanted)  # indices
         self.times: list[float] = []  # s, of every frame that decoded so far
@@ -61,7 +73,9 @@ class Reading:
 
     def __iter__(self) -> Iterator[Frame]:
         with opened(self.path) as (container, stream):
-            decoding = Animation(self.path) if moves(self.path) else Decoding(container, stream)
+            todo = self._plan()
+            places = {time: place for place, time in enumerate(todo.times)} if todo else {}
+            decoding = Animation(self.path) if moves(self.path) else Decoding(container, stream, todo)
             fields, aspect, ratio, ended = Deinterlacer(), Fraction(1), None, True
             own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
             upright = geometry.Upright(own[0] if own[0] != own[1] and geometry.square(own[0]) != 1 else None)
@@ -76,17 +90,34 @@ class Reading:
                 elif over(time, self.times[0], self.seconds):
                     ended = False
                     break
-                index = len(self.times)
+                index = places.get(time, -1) if todo else len(self.times)
                 self.times.append(time)
                 self.interlaced = fields.count
                 if self.wanted is None or index in self.wanted:
                     yield Frame(index, time, upright(colour.standard(picture)) if self.upright else picture)
             self.corrupt = decoding.corrupt
             loss = decoding.loss(ended)
+        if todo:
+            self._check(todo, places, loss)
         if not self.times:
             raise Unreadable("decode_error", f"no frame decodes: {loss or 'the stream is empty'}")
         if loss:
             raise Damaged(loss)
+
+    def _plan(self) -> Plan | None:
+        """What to decode; the first frame always is, which tells of the video."""
+        if not self.needed or self.wanted is None or moves(self.path):
+            return None
+        return plan(self.path, self.wanted | {0})
+
+    def _check(self, todo: Plan, places: dict[float, int], loss: str) -> None:
+        """Take the times of all frames from the plan. Raises Misled where what was decoded is not as planned."""
+        decoded = {places.get(time, -1) for time in self.times}
+        times = [time for time in todo.times if not over(time, todo.times[0], self.seconds)]
+        missed = {index for index in (self.wanted or ()) if index < len(times)} - decoded
+        if loss or self.interlaced or missed or not {0} <= decoded or -1 in decoded or self.times != sorted(self.times):
+            raise Misled(loss or "the packets do not tell truly which frames there are")
+        self.times = times
 
 
 def over(time: float, first: float, seconds: float | None) -> bool:
