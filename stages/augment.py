@@ -27,17 +27,17 @@ def run(
     table = augment.clips(read(splits), tables.read(kept), p)
     todo = augment.todo(table, faces)
     made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
-    crops = params.load("detect", augment.Margin)
+    margin = params.load("detect", augment.Margin).margin
     if p.self_blend and p.forging.landmarks:
         wanted = augment.posed(table, faces.parent)
-        found = items.make(wanted, augment.pose, crops, label="landmarks")
+        found = items.make(wanted, augment.pose, augment.Margin(margin=margin), label="landmarks")
         known = {item.name: one.result for item, one in zip(wanted, found, strict=True)}
         table["shapes"] = [known.get(file, []) for file in table["file"]]
     tables.write(clips, table)
     tables.write_metrics(report, augment.summary(table))
 
     def blended(images: Images, rng: np.random.Generator) -> Images:
-        return forged(Sample(images, margin=crops.margin), rng, p.forging)[1]
+        return forged(Sample(images, margin=margin), rng, p.forging)[1]
 
     plots.save(sheet, plots.copies_sheet(table, faces.parent, blended if p.self_blend else None))
     done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(made)} made anew", clips)
