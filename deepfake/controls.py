@@ -175,6 +175,8 @@ def summary(found: Sequence[Control]) -> dict[str, Any]:
     said = f"{len(found) - len(wrong) - len(open_ones)} of {len(found)} controls find nothing wrong."
     if wrong:
         said += " Wrong: " + "; ".join(f"{one.name}: {one.said}" for one in wrong) + "."
+    if open_ones:
+        said += f" Open: {', '.join(one.name for one in open_ones)}."
     return {
         "verdict": said,
         "wrong": len(wrong),

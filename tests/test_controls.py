@@ -207,5 +207,5 @@ def test_a_detector_has_to_add_to_the_best_shortcut(low, fine):
 def test_what_is_wrong_is_said_by_name():
     found = [Control("a", True, "x"), Control("fps", False, "AUC 1.000 by itself"), Control("c", None, "y")]
     said = controls.summary(found)
-    assert said["verdict"] == "1 of 3 controls find nothing wrong. Wrong: fps: AUC 1.000 by itself."
+    assert said["verdict"] == "1 of 3 controls find nothing wrong. Wrong: fps: AUC 1.000 by itself. Open: c."
     assert (said["wrong"], said["open"]) == (1, 1)

@@ -46,7 +46,8 @@ def test_an_interval_is_students_t_over_groups_on_the_scale_of_odds():
 def test_every_figure_has_an_interval_around_it_but_for_the_biased_ones():
     found = described(people(60, each=2), resamples=200, seed=0)
     names = {*figures(people(2)), "min_cllr"}
-    assert set(found) == names | {f"{n}_{end}" for n in names - set(BIASED) for end in ("low", "high")} | {"undefined"}
+    ends = {f"{name}_{end}" for name in names - set(BIASED) for end in ("low", "high")}
+    assert set(found) == names | ends | {"undefined", "doubtful"}
     for name in names - set(BIASED) - {"tpr_at_fpr_1"}:
         assert found[f"{name}_low"] < found[name] < found[f"{name}_high"], name
     assert found["undefined"] == {"tpr_at_fpr_1_low": "it stands on 1 false alarms: 5 are needed for an interval"}
@@ -237,6 +238,14 @@ def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
 
 
 # ---- does it hold what it says?
+
+
+@pytest.mark.parametrize(("groups", "names"), [(10, {"ap", "cllr", "log_loss"}), (30, {"ap"}), (100, set())])
+def test_an_interval_that_holds_the_truth_too_rarely_says_so(groups, names):
+    found = described(people(groups, each=2), resamples=100, seed=0)
+    assert set(found["doubtful"]) == names
+    assert all(f"of {groups} groups of people such intervals hold" in said for said in found["doubtful"].values())
+    assert described(people(1, each=5), resamples=100, seed=0)["doubtful"] == {}  # which have none
 
 
 def simulation():

@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 EVERY = code.names()
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
 BLENDS = {"augment": {**SETTINGS["augment"], "self_blend": 0.5}}
-FACES = ("demo", "detect", "robustness")  # who looks at faces
+FACES = ("demo", "detect", "extra", "robustness")  # who looks at faces
 LANDMARKS = ("augment", "train")  # who looks at their landmarks, where blends are made of them
 
 
@@ -50,9 +50,9 @@ def edited(path: Path, old: str, new: str) -> None:
         ("base/parallel.py", "batch_size=1", "batch_size=2", []),
         ("base/items.py", "FORM = 2", "FORM = 3", []),
         ("faces.py", "SHARPNESS_SIDE = 128", "SHARPNESS_SIDE = 64", sorted([*FACES, *BUNDLED])),
-        ("filter.py", '"blurred"', '"unsharp"', sorted(["filter", "robustness", *BUNDLED])),
+        ("filter.py", '"blurred"', '"unsharp"', sorted(["extra", "filter", "robustness", *BUNDLED])),
         ("split.py", "SPLITS = (", "PARTS = SPLITS = (", ["controls", "split"]),
-        ("models/heads/lstm.py", "build(", "built(", ["evaluate", "robustness", "train"]),
+        ("models/heads/lstm.py", "build(", "built(", ["evaluate", "extra", "robustness", "train"]),
         ("models/heads/gru.py", "build(", "built(", []),  # plugins that no setting chooses
         ("detectors/yunet.py", "build(", "built(", []),
         ("layouts/folders.py", "scan(", "scanned(", []),
@@ -84,7 +84,7 @@ def test_how_blends_are_made_counts_where_they_are_made(house, file, old, new):
         ("numpy", EVERY),
         ("dlib-bin", sorted([*FACES, *BUNDLED])),
         ("albucore", ["augment", "train"]),  # which reads the settings of both
-        ("torch", ["evaluate", "redraw", "robustness", "train"]),
+        ("torch", ["evaluate", "extra", "redraw", "robustness", "train"]),
         ("scikit-learn", None),
         ("tqdm", []),
         ("pydantic", []),
@@ -132,7 +132,7 @@ def test_downloaded_weights_are_told_by_their_revision(tmp_path, monkeypatch):
 def test_a_wrong_choice_is_left_to_the_stage_to_say():
     wrong = SETTINGS | {"train": SETTINGS["train"] | {"head": "lstmm"}, "detect": None}
     differ = [name for name in EVERY if code.made_of(name, wrong) != code.made_of(name, SETTINGS)]
-    assert differ == sorted(["detect", "evaluate", "robustness", "train", *BUNDLED])
+    assert differ == sorted(["detect", "evaluate", "extra", "robustness", "train", *BUNDLED])
 
 
 def test_the_files_are_small_and_equal_when_made_again(tmp_path, monkeypatch):

@@ -101,6 +101,12 @@ ALL: dict[str, Draw] = {
 }
 
 
+def square(ax: Axes) -> None:
+    """As high as wide, like the ROC curve: side by side all have the same size."""
+    ax.set_aspect("auto")
+    ax.set_box_aspect(1)
+
+
 def evaluation(path: Path, predictions: pd.DataFrame, metrics: dict[str, Any]) -> None:
     """Write all charts of the scored videos, in one picture."""
     scored = predictions[predictions["score"].notna()]
@@ -108,6 +114,7 @@ def evaluation(path: Path, predictions: pd.DataFrame, metrics: dict[str, Any]) -
     FigureCanvasAgg(figure)
     for ax, draw in zip(figure.subplots(2, 3).flat, ALL.values(), strict=True):
         draw(ax, scored, metrics)
+        square(ax)
     figure.suptitle(f"{len(scored)} test videos")
     with aside(path) as new:
         figure.savefig(new, dpi=90, metadata={"Software": None})
@@ -115,9 +122,11 @@ def evaluation(path: Path, predictions: pd.DataFrame, metrics: dict[str, Any]) -
 
 def svg(name: str, predictions: pd.DataFrame, metrics: dict[str, Any]) -> str:
     """One chart of the scored videos, as an <svg> element to stand in a page."""
-    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(4.4, 4.1), layout="constrained")
     FigureCanvasAgg(figure)
-    ALL[name](figure.subplots(), predictions[predictions["score"].notna()], metrics)
+    ax = figure.subplots()
+    ALL[name](ax, predictions[predictions["score"].notna()], metrics)
+    square(ax)
     text = StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "deepfake", "svg.fonttype": "none"}):  # the same bytes, text as text
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

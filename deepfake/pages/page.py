@@ -25,10 +25,11 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2r
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; } p { margin: .3rem 0 .6rem; max-width: 48rem; }
 .verdict { background: var(--soft); border-left: 4px solid #111; padding: .6rem .8rem; font-size: 1.05rem; }
 .dim { color: var(--dim); } .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { white-space: nowrap; } th { font-weight: 600; }
-@media (max-width: 40rem) { td { white-space: normal; } table { font-size: .82rem; } th, td { padding-right: .5rem; } }
+@media (max-width: 40rem) { body { padding: .7rem; } table { font-size: .75rem; } td { white-space: normal; }
+  th, td { padding-right: .35rem; } }
 .heat td { text-align: center; padding: .25rem .5rem; border: 2px solid #fff; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } .heat td:first-child { text-align: left; padding-left: 0; }
 .heat small { display: block; font-size: .72rem; color: #333; white-space: nowrap; }
@@ -41,8 +42,15 @@ td { white-space: nowrap; } th { font-weight: 600; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; font-size: .8rem; }
 code { overflow-wrap: anywhere; }
 @media print { body { font-size: 11px; max-width: none; padding: 0; } pre { white-space: pre-wrap; }
-  h2 { break-after: avoid; } table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
+  h2, h2 + p { break-after: avoid; } tr { break-inside: avoid; }
+  table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
 """
+RATES = {  # of ISO/IEC 30107-3: presentation attacks are the fakes, bona fide presentations the reals
+    "apcer_worst": ("APCER, worst", "the highest of these"),
+    "bpcer": ("BPCER", "reals taken for fake"),
+    "apnrr": ("APNRR", "fakes without an answer"),
+    "bpnrr": ("BPNRR", "reals without an answer"),
+}
 LEVELS = ("video", "track", "sequence")
 
 
@@ -84,7 +92,8 @@ def _parts(facts: Facts) -> Iterable[str]:
 def _coverage(found: Mapping[str, Any]) -> str:
     lost = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in found["missing"].items() if n) or "none"
     chance = found["as_chance"]["auc"]
-    tossed = "" if chance is None else f" With what is missing guessed by chance, the AUC is {chance:.3f}."
+    guessed = chance is not None and found["scored"] < found["expected"]
+    tossed = f" With what is missing guessed by chance, the AUC is {chance:.3f}." if guessed else ""
     counts = f"{found['scored']} of {found['expected']} test videos were scored"
     return f"<p>{counts}; without a score: {escape(lost)}.{tossed}</p>"
 
@@ -94,7 +103,10 @@ def _figures(m: Mapping[str, Any]) -> str:
     rows = [(said, *(within(own, name) for own in levels.values())) for name, said in ROWS.items()]
     counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
     notes = {
-        f"{ROWS[name]}: {why}" for own in levels.values() for name, why in own["undefined"].items() if name in ROWS
+        f"{ROWS[name]} ({level}): {why}"
+        for level, own in levels.items()
+        for name, why in (own["undefined"] | own["doubtful"]).items()
+        if name in ROWS
     }
     chance = m["calibration"]["ece_by_chance"]
     if chance is not None:
@@ -174,9 +186,10 @@ def _slices(m: Mapping[str, Any]) -> str:
 
 
 def _attacks(found: Mapping[str, Any]) -> str:
-    rows = [(f"APCER, {name}", _shown(rate)) for name, rate in found["apcer"].items()]
-    named = {"apcer_worst": "APCER, worst", "bpcer": "BPCER", "apnrr": "APNRR", "bpnrr": "BPNRR"}
-    return table(("rate", ""), rows + [(said, _shown(found[key])) for key, said in named.items()])
+    rows = [
+        (f"APCER, {name}", f"fakes by {name} taken for real", _shown(rate)) for name, rate in found["apcer"].items()
+    ]
+    return table(("rate", "", ""), rows + [(name, said, _shown(found[key])) for key, (name, said) in RATES.items()])
 
 
 def _mistakes(found: Sequence[Mistake]) -> str:
