@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deepfake.base.errors import UserError
     from deepfake.library import Detector
-    from deepfake.prediction import Prediction, Span, Track, Window
+    from deepfake.prediction import Box, Prediction, Span, Track, Window
 
-__all__ = ["Detector", "Prediction", "Span", "Track", "UserError", "Window"]
+__all__ = ["Box", "Detector", "Prediction", "Span", "Track", "UserError", "Window"]
 HOMES = {"Detector": "library", "UserError": "base.errors"}
-HOMES |= dict.fromkeys(("Prediction", "Span", "Track", "Window"), "prediction")
+HOMES |= dict.fromkeys(("Box", "Prediction", "Span", "Track", "Window"), "prediction")
 
 
 def __getattr__(name: str) -> Any:

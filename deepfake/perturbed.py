@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deepfake import inference, perturb, predict, video
+from deepfake import further, inference, perturb, predict, video
 from deepfake.base.items import Item
 from deepfake.base.params import Params
 
@@ -20,9 +20,9 @@ def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
     with video.recording(changed) as record:
         for image, time in perturb.perturbed(item.inputs[0], item.args["kind"], item.args["level"]):
             record(image, time)
-    said = predict.predict(changed, detector)
+    said = predict.predict(changed, detector, window=0)
     changed.unlink()
-    return {"status": said.status, "score": said.score, "verdict": predict.verdict(said, detector)}
+    return {"status": said.status, "score": said.score, "verdict": further.verdict(said, detector)}
 
 
 @cache

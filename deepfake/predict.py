@@ -1,30 +1,30 @@
 """predict: the whole chain on one video, through the same functions and files as the stages."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from deepfake import clips, detect, extract
 from deepfake import video as films
-from deepfake.base.items import Item, content
-from deepfake.base.params import Params
 from deepfake.dataset.videos import USABLE
 from deepfake.filter import FilterParams, judge
-from deepfake.inference import Detector, load
+from deepfake.inference import Detector
 from deepfake.measures import scoring
-from deepfake.prediction import Prediction, Span, Track
-from deepfake.scores import THRESHOLD, TrackScore
+from deepfake.prediction import WINDOW, Box, Prediction, Span, Track, Window
+from deepfake.scores import EDGE, THRESHOLD, TrackScore, together
 from deepfake.video import Images
 
-MEANS = ["difference", "sharpness"]  # of the good faces, as baselines want them
 SEEN = ("no_face", "too_few_faces")  # a video was looked at, and nothing can be said of it
+Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,26 @@ def prepared(path: Path, detector: Detector) -> Iterator[Prepared]:
 
 def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
     """The good faces of a video, their files in an empty folder."""
-    policy = extract.Policy.model_validate(detector.params["extract"])
-    frames, folder = scratch / extract.FRAMES, scratch / "faces"
-    row = extract.keep(path, frames, policy)
+    frames = scratch / extract.FRAMES
+    row = extract.keep(path, frames, policy(detector))
     if row["status"] not in USABLE:
         return Prepared(row["status"], row["reason"], pd.DataFrame(), {}, row)
+    return good_faces(frames, row, detector, str(path))
+
+
+def policy(detector: Detector) -> extract.Policy:
+    """Which frames of a video it looks at."""
+    return extract.Policy.model_validate(detector.params["extract"])
+
+
+def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str) -> Prepared:
+    """The good faces of extracted frames, their files beside them; `row` is what extract knows of the video."""
+    folder = frames.parent / "faces"
     folder.mkdir()
     rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
     if not rows:
         return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {}, row)
-    found = pd.DataFrame(rows).assign(video_id=str(path))
+    found = pd.DataFrame(rows).assign(video_id=name)
     judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
     if good.empty:
@@ -74,10 +84,89 @@ def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
     return Prepared(row["status"], row["reason"], judged, images, row, row["width"] / width)
 
 
-def predict(path: Path, detector: Detector) -> Prediction:
-    """Score one video. Never raises for a bad video: it says why there is no score."""
+def predict(path: Path, detector: Detector, window: float = WINDOW, progress: Progress | None = None) -> Prediction:
+    """Score one video. Never raises for a bad video: it says why there is no score.
+
+    The score is of the frames that the detector was trained to look at. A video longer than one and a half `window`, in
+    s, has a timeline beside it, of all its windows, for which it is read once more; none with 0. `progress` is told how
+    many of its seconds are looked at, and how many there are.
+    """
     with prepared(path, detector) as video:
-        return scored(path, video, detector)
+        said = scored(path, video, detector)
+    if not window or said.status not in (*USABLE, *SEEN):
+        return said
+    return beside(said, tuple(windows(path, detector, window, progress)), detector)
+
+
+def windows(
+    path: Path, detector: Detector, length: float = WINDOW, progress: Progress | None = None
+) -> Iterator[Window]:
+    """The whole of a long video in equal windows of about `length` s; none of a short one. Memory holds one window.
+
+    Of each the frames are looked at that would be if it were a video.
+    """
+    times = films.packet_times(path)
+    duration = times[-1] - times[0] if times else 0.0
+    if (count := round(duration / length)) < 2:
+        return
+    edges = [duration * number / count for number in range(1, count)]  # s, between windows
+    of_each = policy(detector).model_copy(update={"seconds": None})
+    wanted: set[int] = set()
+    for _, run in groupby(enumerate(times), key=lambda one: bisect_right(edges, one[1] - times[0])):
+        places, own = zip(*run, strict=True)
+        wanted |= {places[0] + i for i in extract.pick(list(own), of_each)}
+    reading = films.Reading(path, wanted)
+    shown = whole(replace(frame, time=frame.time - reading.times[0]) for frame in reading)
+    for number, frames in groupby(shown, key=lambda frame: bisect_right(edges, frame.time)):
+        start, end = ([0.0, *edges][number], [*edges, duration][number])
+        yield replace(look(frames, reading, detector), start=round(start, 3), end=round(end, 3))
+        if progress:
+            progress(end, duration)
+
+
+def whole(frames: Iterator[films.Frame]) -> Iterator[films.Frame]:
+    """The frames as far as they decode."""
+    with suppress(films.Damaged):  # the prediction says so
+        yield from frames
+
+
+def look(frames: Iterator[films.Frame], reading: films.Reading, detector: Detector) -> Window:
+    """What the detector says of some frames of a video that is being read."""
+    p = policy(detector)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, extract.FRAMES)
+        kept = films.save(file, frames, p.crf, p.max_side)
+        row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width}
+        said = scored(Path(), good_faces(file, row, detector, ""), detector)
+    return Window(0.0, 0.0, said.status, said.reason, said.score, said.verdict, said.tracks)
+
+
+def beside(said: Prediction, timeline: tuple[Window, ...], detector: Detector) -> Prediction:
+    """The prediction with its timeline; where windows differ from it, `reason` and `wording` say so."""
+    said = replace(said, timeline=timeline)
+    judged = [one for one in timeline if one.score is not None]
+    fakes = sum(one.verdict == "fake" for one in judged)
+    if said.score is None:
+        note = f"{len(judged)} of {len(timeline)} windows show faces, {fakes} of them are called fake"
+        return replace(said, reason=f"{said.reason}; {note}") if judged else said
+    agreed = len(judged) if said.verdict == "fake" else 0
+    if fakes == agreed or detector.untrained:
+        return said
+    top = max(judged, key=lambda one: one.score or 0.0)
+    note = f"windows differ: {fakes} of {len(judged)} are called fake, the highest P(fake) is {top.score:.3f}, "
+    note += f"at {top.start:.1f} to {top.end:.1f} s"
+    wording = "suspicious" if said.verdict == "real" and forged_somewhere(judged) else said.wording
+    return replace(said, reason="; ".join(filter(None, [said.reason, note])), wording=wording)
+
+
+def forged_somewhere(judged: Sequence[Window]) -> bool:
+    """Whether "one of the windows is forged", each as likely, is likelier than that none is.
+
+    One loud window among many outweighs them, one that is just above the threshold does not: the odds of all are
+    averaged, as those of a video's faces are (scores.together).
+    """
+    odds = logit(np.clip([one.score or 0.0 for one in judged], EDGE, 1 - EDGE))
+    return bool(together(odds, np.ones(len(odds)), np.zeros(len(odds), int), "evidence")[0] > 0)
 
 
 def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
@@ -115,29 +204,9 @@ def told(voice: TrackScore, faces: pd.DataFrame, video: Prepared, detector: Dete
     loudest = np.argmax(np.array(voice.logits) * (1 if score >= THRESHOLD else -1))
     telling = faces.iloc[parts[int(loudest)]]
     shown = telling.loc[telling["sharpness"].idxmax()]
-    left, top, width, height = (round(shown[edge] * video.scale) for edge in ("left", "top", "width", "height"))
-    number, box = int(shown["track"]), (left, top, width, height)
-    return Track(number, score, voice.faces, times[0], times[-1], spans, float(shown["time"]), box)
-
-
-def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
-    """One video as an item of the store: what extract says of it, its MEANS, and its score or why there is none."""
-    path, detector = item.inputs[0], loaded(item.args["detector"])
-    with prepared(path, detector) as video:
-        said = scored(path, video, detector)
-        good = video.faces[video.faces["reason"] == ""] if len(video.faces) else pd.DataFrame(columns=MEANS)
-    digest = content(path)
-    row = video.about | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
-    row |= {name: float(good[name].mean()) for name in MEANS}
-    return row | {"status": said.status, "reason": said.reason, "score": said.score, "verdict": verdict(said, detector)}
-
-
-def verdict(said: Prediction, detector: Detector) -> str | None:
-    """What the frozen threshold makes of a score, as a test counts it, of a detector that learnt nothing too."""
-    return None if said.score is None else detector.verdict(said.score)
-
-
-@cache
-def loaded(folder: str) -> Detector:
-    """The detector of a folder, once a process."""
-    return load(Path(folder))
+    boxes = tuple(
+        Box(float(time), *(round(edge * video.scale) for edge in edges))
+        for time, *edges in faces[["time", "left", "top", "width", "height"]].itertuples(index=False)
+    )
+    box = boxes[faces.index.get_loc(shown.name)]
+    return Track(int(shown["track"]), score, voice.faces, times[0], times[-1], spans, box, boxes)

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+WINDOW = 10.0  # s: a video of more than one and a half of these has a timeline of windows about so long
+
 
 @dataclass(frozen=True)
 class Span:
@@ -11,6 +13,17 @@ class Span:
     start: float  # s, of its first frame
     end: float  # s, of its last
     score: float  # P(fake)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a face is in a frame, in px of the video as shown."""
+
+    time: float  # s
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -23,8 +36,8 @@ class Track:
     start: float  # s, of the first of them
     end: float  # s, of the last
     timeline: tuple[Span, ...] = ()  # its sequences, as the networks see them; they may overlap
-    time: float | None = None  # s: the sharpest frame of the sequence that speaks loudest for the track's score
-    box: tuple[int, int, int, int] | None = None  # px of the video as shown, there: left, top, width, height
+    box: Box | None = None  # in the sharpest frame of the sequence that speaks loudest for the track's score
+    boxes: tuple[Box, ...] = ()  # in each frame that was good enough to look at
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Window:
     status: str  # ok, no_face or too_few_faces
     reason: str
     score: float | None  # P(fake)
+    verdict: str | None
     tracks: tuple[Track, ...] = ()  # numbered anew in each window
 
 
@@ -50,7 +64,9 @@ class Prediction:
     verdict: str | None  # "fake" or "real" by the threshold; "inconclusive" where that would be a guess
     threshold: float
     tracks: tuple[Track, ...]
-    wording: str = ""  # the verdict, no surer than the detector: authentic, nothing suspicious, suspicious, manipulated
+    wording: str = (
+        ""  # authentic, nothing suspicious, suspicious, manipulated: no surer than the detector; inconclusive
+    )
     timeline: tuple[Window, ...] = ()  # of a long video: all of it, window by window
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Together = Literal["evidence", "mean", "max"]
 
 SURE = 0.9  # AUC on validation from which a detector's word is more than a suspicion
+EDGE = 1e-6  # P(fake) is rounded to so much: 0 and 1 are not certainty
 THRESHOLD = 0.5  # on the calibrated P(fake): where real and fake are equally likely
 
 

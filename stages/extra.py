@@ -41,7 +41,7 @@ def run(
 
 def score(one: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
     """A row for each video, as its layout, its file and the detector say; how many were made anew."""
-    from deepfake import predict  # PyTorch takes seconds to import, and without a further dataset nothing needs it
+    from deepfake import further  # PyTorch takes seconds to import, and without a further dataset nothing needs it
 
     root = Path(one.root)
     if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
@@ -57,7 +57,7 @@ def score(one: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
         items.Item(row.video_id, (root / row.path, detector / bundle.CARD), {"detector": str(detector)})
         for row in found.itertuples()
     ]
-    made = items.make(todo, predict.work, Params(), label=f"extra {one.column}", plugins=bundle.plugins(detector))
+    made = items.make(todo, further.work, Params(), label=f"extra {one.column}", plugins=bundle.plugins(detector))
     rows = pd.DataFrame([one.result for one in made], index=found.index)
     return pd.concat([found, rows], axis=1), items.remade(made)
 

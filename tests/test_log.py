@@ -42,7 +42,7 @@ from deepfake.base.errors import UserError
 from deepfake.extract import ExtractParams
 from deepfake.inference import architecture
 from deepfake.models.network import Network
-from deepfake.prediction import Prediction, Span, Track, Window
+from deepfake.prediction import Box, Prediction, Span, Track, Window
 
 ROOT = Path(__file__).parents[1]
 SERVERS = {  # where they are asked to make a database for a test
@@ -456,8 +456,9 @@ def test_the_migrations_are_in_the_wheel_and_run_from_it(tmp_path):
 # ---- predict by way of the log
 
 
-FACE = Track(0, 0.9, 4, 1 / 3, 2.0, (Span(1 / 3, 2.0, 0.9),), 1 / 3, (7, 8, 90, 91))
-WINDOW = Window(0.0, 10.0, "ok", "", 0.9, (FACE,))
+BOX = Box(1 / 3, 7, 8, 90, 91)
+FACE = Track(0, 0.9, 4, 1 / 3, 2.0, (Span(1 / 3, 2.0, 0.9),), BOX, (BOX,))
+WINDOW = Window(0.0, 10.0, "ok", "", 0.9, "fake", (FACE,))
 SAID = Prediction("a.mp4", "ok", "", 0.9, "fake", 0.5, (FACE,), "suspicious", (WINDOW,))
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from dataclasses import replace
+from dataclasses import astuple, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from deepfake.demo import DemoParams, render
 from deepfake.inference import Detector, Member, architecture, load
 from deepfake.measures.protocol import EvaluateParams
 from deepfake.models.network import Network
-from deepfake.predict import predict, prepared
+from deepfake.predict import beside, predict, prepared, windows
+from deepfake.prediction import Prediction, Window
 from deepfake.scores import Scoring
 from stages.evaluate import predict as evaluated
 
@@ -164,18 +165,20 @@ def test_a_face_has_a_timeline_and_a_box_where_it_speaks_loudest(inside):
     assert [(one.start, one.end) for one in face.timeline] == [(0.0, 0.12), (0.24, 0.32), (0.32, 0.44)]
     side = max if face.score >= 0.5 else min
     loudest = side(face.timeline, key=lambda one: one.score)
-    assert loudest.start <= face.time <= loudest.end
+    assert loudest.start <= face.box.time <= loudest.end
+    assert face.box in face.boxes
+    assert [one.time for one in face.boxes] == [0.0, 0.12, 0.24, 0.32, 0.44]
     with prepared(Path("videos", "sideways.mp4"), detector()) as video:
         rows = video.faces[video.faces["time"].between(loudest.start, loudest.end)]
     row = rows.loc[rows["sharpness"].idxmax()]
-    assert (face.time, face.box) == (row["time"], tuple(round(row[k]) for k in ("left", "top", "width", "height")))
+    assert astuple(face.box) == (row["time"], *(round(row[k]) for k in ("left", "top", "width", "height")))
 
 
 def test_a_box_is_told_in_the_pixels_of_the_video_as_shown(inside):
     whole = detector()
     small = replace(whole, params=whole.params | {"extract": whole.params["extract"] | {"max_side": 128}})
     [large], [scaled] = (predict(Path("videos/one.mp4"), one).tracks for one in (whole, small))
-    assert np.abs(np.subtract(large.box, scaled.box)).max() <= 12  # found in half the size: a few px off
+    assert np.abs(np.subtract(astuple(large.box), astuple(scaled.box))).max() <= 12  # found in half the size
 
 
 def test_a_verdict_is_worded_no_surer_than_the_detector(inside):
@@ -198,6 +201,88 @@ def test_the_good_faces_of_a_video_are_there_to_be_shown(inside):
 
 def test_the_score_is_the_same_each_time(inside):
     assert predict(Path("videos/two.mp4"), detector()) == predict(Path("videos/two.mp4"), detector())
+
+
+# ---- a long video
+
+
+@pytest.fixture(scope="module")
+def long(heads, tmp_path_factory) -> Path:
+    """12 s, a frame each: two people after one another, 6 s each, and from 8 s on nobody."""
+    shown = np.concatenate([heads[0][:6], heads[1][6:]])
+    shown[8:] = 0
+    path = tmp_path_factory.mktemp("long") / "long.mkv"
+    with video.recording(path) as put:
+        for second, image in enumerate(shown):
+            put(image, float(second))
+    return path
+
+
+def test_a_long_video_has_a_timeline_of_all_of_it_and_the_score_that_it_has_without(long):
+    whole = detector(frames=2)
+    said, plainly = predict(long, whole, window=3.0), predict(long, whole, window=0.0)
+    assert said.score == plainly.score
+    assert plainly.timeline == ()
+    assert [(one.start, one.end) for one in said.timeline] == [(0.0, 2.75), (2.75, 5.5), (5.5, 8.25), (8.25, 11.0)]
+    assert [[track.faces for track in one.tracks] for one in said.timeline] == [[3], [3], [2], []]
+    assert [one.status for one in said.timeline] == ["ok", "ok", "ok", "no_face"]
+    assert [box.time for box in said.timeline[1].tracks[0].boxes] == [3.0, 4.0, 5.0]
+
+
+def test_a_window_is_scored_as_a_video_of_its_own(long, heads, tmp_path):
+    whole = detector(frames=2)
+    with video.recording(tmp_path / "window.mkv") as put:
+        for second, image in enumerate(heads[0][:3]):
+            put(image, float(second))
+    [first, *_] = windows(long, whole, 3.0)
+    assert first.score == predict(tmp_path / "window.mkv", whole).score
+
+
+@pytest.mark.parametrize(("window", "count"), [(8.0, 0), (7.0, 2), (5.5, 2), (4.0, 3), (100.0, 0)])
+def test_windows_are_equal_and_about_as_long_as_asked_for(long, window, count):
+    spans = [one.end - one.start for one in windows(long, detector(frames=2), window)]
+    assert len(spans) == count
+    assert np.ptp([*spans, *spans[:1], 11 / max(count, 1)] if spans else [0]) < 2e-3
+
+
+def test_progress_is_told_in_seconds(long):
+    told: list[tuple[float, float]] = []
+    predict(long, detector(frames=2), 3.0, lambda done, whole: told.append((done, whole)))
+    assert told == [(2.75, 11.0), (5.5, 11.0), (8.25, 11.0), (11.0, 11.0)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "scores", "wording", "note"),
+    [
+        ("real", (0.1, 0.2, 0.3), "authentic", ""),
+        ("fake", (0.8, 0.9), "manipulated", ""),
+        ("real", (0.1, 0.9, None), "suspicious", "1 of 2 are called fake, the highest P(fake) is 0.900, at 1.0 to 2.0"),
+        ("fake", (0.1, 0.9), "manipulated", "1 of 2 are called fake"),
+        ("fake", (0.1, 0.2), "manipulated", "0 of 2 are called fake"),
+        ("real", (0.9, 0.8), "suspicious", "2 of 2 are called fake"),
+        ("real", (0.2, 0.1, 0.1, 0.1, 0.6), "authentic", "1 of 5 are called fake"),  # one is by chance above
+        ("real", (0.1, 0.1, 0.1, 0.1, 0.9), "suspicious", "1 of 5 are called fake"),
+        ("real", (None, None), "authentic", ""),
+    ],
+)
+def test_a_video_whose_windows_differ_says_so(verdict, scores, wording, note):
+    strong = detector()
+    shown = tuple(
+        Window(float(i), i + 1.0, "ok" if s else "no_face", "", s, s and ("fake" if s >= 0.5 else "real"))
+        for i, s in enumerate(scores)
+    )
+    said = Prediction("a.mp4", "ok", "", 0.5, verdict, 0.5, (), strong.wording(verdict))
+    told = beside(said, shown, strong)
+    assert (told.verdict, told.wording) == (verdict, wording)
+    assert (told.reason.startswith("windows differ: ") and note in told.reason) if note else told.reason == ""
+
+
+def test_faces_that_the_frames_of_the_score_do_not_show_are_told_of():
+    shown = (Window(0.0, 10.0, "ok", "", 0.9, "fake"), Window(10.0, 20.0, "no_face", "", None, None))
+    said = Prediction("a.mp4", "no_face", "no face in 16 frames", None, None, 0.5, (), "inconclusive")
+    told = beside(said, shown, detector())
+    assert told.reason == "no face in 16 frames; 1 of 2 windows show faces, 1 of them are called fake"
+    assert told.score is None
 
 
 # ---- no score

@@ -117,7 +117,7 @@ def test_every_figure_stands_in_the_page_with_its_interval(whole):
     ):
         assert said in text, said
     assert (
-        "59 of 60 test videos were scored; without a score: 1 no face. With what is missing guessed by chance, the AUC is "
+        "59 of 60 test videos were scored; without a score: 1 no face. With what is missing guessed by chance, the AUC "
         in text
     )
     assert "No disturbance costs more than noise" not in text  # repeated frames do

@@ -1,13 +1,10 @@
 """cli: the command `deepfake`: score videos, make fakes, look at datasets, name, join and export detectors, prune."""
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from deepfake.app import dataset, split
 from deepfake.app.compare import compare
@@ -15,6 +12,7 @@ from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
+from deepfake.app.predict import command as asking
 from deepfake.app.progress import progress
 from deepfake.app.serve.command import serve
 from deepfake.base.errors import UserError
@@ -28,45 +26,7 @@ app = typer.Typer(
 
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(split.app, name="split")
-
-
-@app.command()
-def predict(
-    videos: Annotated[list[Path], typer.Argument(help="video files, or folders of them", metavar="VIDEO...")],
-    detector: Annotated[
-        Path | None, typer.Option(help="a trained detector's folder, or builtin [default: models/detector, or builtin]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
-    log: Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="score what the log knows too")] = False,
-    backend: Annotated[str, typer.Option(help="what runs its networks: torch; of an export: onnx, int8")] = "torch",
-) -> None:
-    """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
-
-    A video without a face, or one that cannot be decoded, is said to be so, and never scored. Exit code: 0 where every
-    video was scored, 1 where one was not.
-    """
-    files = [file for path in videos for file in listed(path)]
-    from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
-    from deepfake.dataset.files import printable
-
-    score = scorer(detector, log, anew, backend)
-    complete = True
-    for file in tqdm(files, unit="video", disable=None if len(files) > 1 else True):
-        said, shown = score(file), printable(str(file))
-        complete &= said.score is not None
-        if as_json:
-            tqdm.write(json.dumps(said.to_dict()))
-        elif said.score is None:
-            tqdm.write(f"{shown}: no score: {said.status}: {said.reason}")
-        else:
-            note = f"  ({said.status}: {said.reason})" if said.reason else ""
-            odds = f"P(fake) {said.score:.3f}, threshold {said.threshold:.3f}"
-            tqdm.write(f"{shown}: {said.verdict}  {odds}: {said.wording}{note}")
-            for track in said.tracks:
-                when = f"{track.start:.2f} to {track.end:.2f} s"
-                tqdm.write(f"  face {track.track}: P(fake) {track.score:.3f} from {track.faces} frames, {when}")
-    raise typer.Exit(0 if complete else 1)
+app.command()(asking.predict)
 
 
 @app.command()
@@ -202,24 +162,6 @@ def halve(
 
     size = bundle.halve(out, detector)
     print(f"halve: {size / 1e6:.1f} MB -> {out}")
-
-
-def listed(path: Path) -> list[Path]:
-    """The file, or the videos and pictures of the folder. Raises UserError for neither."""
-    from deepfake.dataset.files import printable, said, walk
-    from deepfake.video import IMAGES, SUFFIXES
-
-    shown = printable(str(path))
-    if os.path.isdir(path):  # noqa: PTH112 (a Path raises for a name that is too long)
-        found = walk(path, SUFFIXES | IMAGES)
-        if found.left:
-            print(f"{shown}: left out {said(found.left)}", file=sys.stderr)
-        if not found.files:
-            raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
-        return [path / file for file in found.files]
-    if not os.path.lexists(path):
-        raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
-    return [path]
 
 
 def main() -> None:

@@ -10,19 +10,20 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from deepfake import bundle
 from deepfake.app.log import chain, door
 from deepfake.base import code, libraries, plugins
 from deepfake.base.errors import UserError
 from deepfake.dataset.files import printable
-from deepfake.prediction import Prediction
+from deepfake.prediction import WINDOW, Prediction
 from deepfake.scores import wording
 
 if TYPE_CHECKING:  # seconds to import: not for what the log knows
     from deepfake.app.log.book import Log
     from deepfake.inference import Detector
+    from deepfake.predict import Progress
 
 CODE = "deepfake.predict"  # it and all that it imports shape a prediction
 
@@ -34,6 +35,8 @@ class Scorer:
     folder: Path
     or_builtin: bool  # what is shipped stands in where there is no such folder
     backend: str = "torch"  # what runs its networks
+    window: float = WINDOW  # s, of the timeline of a long video; 0 = none
+    progress: "Progress | None" = None
 
     @cached_property
     def detector(self) -> "Detector":
@@ -57,30 +60,39 @@ class Scorer:
         return home
 
     @property
+    def name(self) -> str:
+        """What it was asked for by; "builtin" where that stands in."""
+        return "builtin" if self.or_builtin and not self.folder.exists() else str(self.folder)
+
+    @property
     def sha256(self) -> str:
         """The hash of the detector's card."""
         return hashlib.sha256((self.home / bundle.CARD).read_bytes()).hexdigest()
 
     def wording(self, verdict: str) -> str:
         """A verdict in words that are no surer than the detector."""
-        return wording(verdict, self._auc)
+        return wording(verdict, self.auc)
 
     @cached_property
-    def _auc(self) -> float:
+    def auc(self) -> float:
+        """How well it ranks the videos of its validation."""
         return float(bundle.read(self.home).validation["auc"])
 
     def __call__(self, path: Path) -> Prediction:
         """What the detector says of the video."""
         from deepfake.predict import predict
 
-        return predict(path, self.detector)
+        return predict(path, self.detector, self.window, self.progress)
+
+
+Asked = TypeVar("Asked", bound=Callable[[Path], Prediction])
 
 
 @dataclass
-class Logged:
+class Logged(Generic[Asked]):
     """A scorer that asks the log first, unless `anew`, and tells it each video that it did not know."""
 
-    scorer: Callable[[Path], Prediction]
+    scorer: Asked
     log: "Log"
     detector: str  # sha256 of its card
     version: str
@@ -116,15 +128,22 @@ class Logged:
         return said
 
 
-def scorer(detector: Path | None, log: bool | None, anew: bool, backend: str = "torch") -> Scorer | Logged:
+def scorer(
+    detector: Path | None,
+    log: bool | None,
+    anew: bool,
+    backend: str = "torch",
+    window: float = WINDOW,
+    progress: "Progress | None" = None,
+) -> Scorer | Logged[Scorer]:
     """What scores videos; by way of the log if so, or, where it is None, if DEEPFAKE_DB_URL names one.
 
     Who names a database wants all in it: a flag that is forgotten once would leave a gap. Raises UserError.
     """
     folder = detector or Path("models/detector")
-    plainly = Scorer(folder, or_builtin=detector is None, backend=backend)
+    plainly = Scorer(folder, detector is None, backend, window, progress)
     if log or (log is None and os.environ.get("DEEPFAKE_DB_URL")):
-        return Logged(plainly, door.opened(), plainly.sha256, version(backend), anew)
+        return Logged(plainly, door.opened(), plainly.sha256, version(backend, window), anew)
     if anew:
         raise UserError("--anew without a log: all is scored anew", "add --log")
     plainly.detector  # noqa: B018 (what is wrong with it is said before any video)
@@ -149,15 +168,16 @@ def content_of(path: Path) -> str | None:
         return None
 
 
-def version(backend: str = "torch") -> str:
+def version(backend: str = "torch", window: float = WINDOW) -> str:
     """This version of deepfake, and a hash of what shapes a prediction: 0.1.0+1f0a...
 
     That is the meaning of the code, as the stages tell it, and the versions of the libraries. Of a backend other than
-    PyTorch its name follows: 0.1.0+1f0a.onnx.
+    PyTorch its name follows, of windows other than the usual their length: 0.1.0+1f0a.onnx.2s.
     """
     kinds = sorted({kind for module in code.closure(CODE) for kind in code.kinds(module)})
     ours = code.closure(CODE, *(f"deepfake.{kind}.{name}" for kind in kinds for name in plugins.names(kind)))
     outside = {name for module in ours for name in code.imported(module) if not code.is_ours(name)}
     made_of = [{module: code.meaning(module) for module in ours}, libraries.versions({*outside, code.MODELS})]
     digest = hashlib.sha256(chain.canonical(made_of).encode()).hexdigest()[:16]
-    return f"{metadata.version('deepfake')}+{digest}{'' if backend == 'torch' else f'.{backend}'}"
+    unusual = ([] if backend == "torch" else [backend]) + ([] if window == WINDOW else [f"{window:g}s"])
+    return ".".join([f"{metadata.version('deepfake')}+{digest}", *unusual])

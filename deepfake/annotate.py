@@ -1,0 +1,193 @@
+"""annotate: a copy of a video that shows what was said of it: boxes by score, the verdict, a strip of time, sound."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+
+from deepfake.base.disk import aside
+from deepfake.base.opencv import cv2
+from deepfake.prediction import Prediction, Track
+from deepfake.video import Damaged, Images, Reading
+
+REAL, EVEN, FAKE = (46, 139, 87), (214, 160, 30), (200, 50, 50)  # RGB: of P(fake) 0, .5 and 1
+INK, PAPER = (235, 235, 235), (24, 24, 24)
+SOUNDS = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "mp3float", "opus"}  # that players expect in MP4
+CLOCK = 90000  # ticks a second
+Colour = tuple[int, int, int]
+
+
+def write(target: Path, path: Path, said: Prediction) -> int:
+    """Write the video as MP4 with what was said of it; how many frames. Raises Unreadable where nothing decodes.
+
+    Frames keep their times; sound is copied as it is where players expect its codec in MP4, and else encoded as AAC.
+    """
+    reading = Reading(path)
+    strip: Images | None = None
+    count, last = 0, -1
+    with aside(target) as new, av.open(new, "w", format="mp4") as out, av.open(str(path)) as source:
+        sound = Sound(source, out)
+        stream = out.add_stream("libx264", options={"crf": "20", "preset": "veryfast"})
+        stream.codec_context.time_base = Fraction(1, CLOCK)
+        for frame in whole(reading):
+            time = frame.time - reading.times[0]
+            image = frame.rgb()
+            if strip is None:
+                duration = max(reading.info.duration, said.timeline[-1].end if said.timeline else 0.0)
+                strip = timeline(said, image.shape[1], bar_of(image), duration)
+                stream.width, stream.height = (
+                    side + side % 2 for side in (image.shape[1], image.shape[0] + len(strip))
+                )
+                stream.pix_fmt = "yuv420p"
+            shown = drawn(image, said, time, strip, duration)
+            fitted = np.zeros((stream.height, stream.width, 3), np.uint8)  # sides may change on the way
+            high, wide = min(len(shown), stream.height), min(shown.shape[1], stream.width)
+            fitted[:high, :wide] = shown[:high, :wide]
+            picture = av.VideoFrame.from_ndarray(fitted, format="rgb24")
+            last = max(last + 1, round(frame.time * CLOCK))
+            picture.pts, picture.time_base = last, Fraction(1, CLOCK)
+            sound.until(frame.time)
+            out.mux(stream.encode(picture))
+            count += 1
+        out.mux(stream.encode())
+        sound.until(float("inf"))
+    return count
+
+
+def whole(reading: Reading) -> Iterator[Any]:
+    """The frames as far as they decode."""
+    try:
+        yield from reading
+    except Damaged:  # the prediction says so
+        return
+
+
+class Sound:
+    """The sound of a file on its way to another, in step with the pictures: memory holds what is between them."""
+
+    def __init__(self, source: Any, out: Any) -> None:
+        self.out = out
+        self.pairs: dict[int, tuple[AudioStream, AudioStream, bool]] = {}  # by index: from, to, copied
+        for one in source.streams.audio:
+            copied = one.codec_context.name in SOUNDS
+            made = out.add_stream_from_template(one) if copied else out.add_stream("aac", rate=one.rate)
+            self.pairs[one.index] = (one, made, copied)
+        self.packets = source.demux(*(one for one, _, _ in self.pairs.values())) if self.pairs else iter(())
+        self.ended = not self.pairs
+
+    def until(self, time: float) -> None:
+        """Write what is heard up to a time in s."""
+        while not self.ended:
+            packet = next(self.packets, None)
+            if packet is None:
+                self.ended = True
+                self.rest()
+                return
+            self.put(packet)
+            if packet.pts is not None and float(packet.pts * packet.time_base) > time:
+                return
+
+    def put(self, packet: Any) -> None:
+        """Write a packet, copied or encoded anew."""
+        _, made, copied = self.pairs[packet.stream.index]
+        if copied:
+            if packet.dts is not None:
+                packet.stream = made
+                self.out.mux(packet)
+            return
+        for frame in cast(list[Any], packet.decode()):
+            self.out.mux(made.encode(frame))
+
+    def rest(self) -> None:
+        """Write what the encoders still hold."""
+        for _, made, copied in self.pairs.values():
+            if not copied:
+                self.out.mux(made.encode(None))
+
+
+def colour(score: float) -> Colour:
+    """Green for 0, amber for .5, red for 1, and what is between."""
+    low, high, share = (REAL, EVEN, 2 * score) if score < 0.5 else (EVEN, FAKE, 2 * score - 1)
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(low, high, strict=True))
+    return red, green, blue
+
+
+def bar_of(image: Images) -> int:
+    """px: how high the strip below an image (H, W, 3) is."""
+    return int(max(24, image.shape[0] // 14) // 2 * 2)
+
+
+def drawn(image: Images, said: Prediction, time: float, strip: Images, duration: float) -> Images:
+    """(H + strip, W, 3): the image with the boxes of a moment, the verdict above and the strip with its hand below."""
+    canvas = np.vstack(
+        [image, strip if strip.shape[1] == image.shape[1] else np.zeros((len(strip), *image.shape[1:]), np.uint8)]
+    )
+    thick, size = max(1, image.shape[0] // 240), max(0.4, image.shape[0] / 900)
+    for track in tracks_at(said, time):
+        if (box := box_at(track, time)) is None:
+            continue
+        left, top, width, height = box
+        shade = colour(track.score)
+        cv2.rectangle(canvas, (left, top), (left + width, top + height), shade, thick)
+        label(canvas, f"{track.score:.2f}", (left, top), shade, size)
+    title = f"{said.wording or said.status}" + (f"  P(fake) {said.score:.3f}" if said.score is not None else "")
+    label(canvas, title, (0, round(38 * size)), PAPER if said.score is None else colour(said.score), size)
+    hand = round(min(time / duration, 1.0) * (image.shape[1] - 1)) if duration else 0
+    cv2.line(canvas, (hand, len(image)), (hand, len(canvas)), (255, 255, 255), thick)
+    return canvas
+
+
+def label(canvas: Images, text: str, corner: tuple[int, int], shade: Colour, size: float) -> None:
+    """Write a text on a ground of a colour, its lower left corner at a place, within the picture."""
+    (wide, high), low = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    left = max(0, min(corner[0], canvas.shape[1] - wide - 4))
+    bottom = max(high + low + 4, corner[1])
+    cv2.rectangle(canvas, (left, bottom - high - low - 4), (left + wide + 4, bottom), shade, -1)
+    cv2.putText(
+        canvas, text, (left + 2, bottom - low - 2), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA
+    )
+
+
+def timeline(said: Prediction, wide: int, high: int, duration: float) -> Images:
+    """(high, wide, 3): P(fake) along the time, as colour and height; grey where nothing was said."""
+    strip = np.full((high, wide, 3), PAPER, np.uint8)
+    spans = [(one.start, one.end, one.score) for one in said.timeline] or [
+        (one.start, one.end, one.score) for one in said.tracks
+    ]
+    for start, end, score in spans:
+        if score is None or not duration:
+            continue
+        left, right = (round(min(moment / duration, 1.0) * wide) for moment in (start, end))
+        strip[high - max(2, round(score * high)) :, left : max(right, left + 1)] = colour(score)
+    strip[high // 2, ::4] = INK  # the threshold
+    return strip
+
+
+def tracks_at(said: Prediction, time: float) -> tuple[Track, ...]:
+    """The faces of the window that a moment is in; of a short video all."""
+    if not said.timeline:
+        return said.tracks
+    return said.timeline[max(0, bisect_right([one.start for one in said.timeline], time) - 1)].tracks
+
+
+def box_at(track: Track, time: float) -> tuple[int, int, int, int] | None:
+    """Where the face is at a moment, px: left, top, width, height; between two sights on the line that joins them.
+
+    Beyond the first and last sight as long as sights are apart; None where it is not.
+    """
+    boxes = track.boxes
+    if not boxes:
+        return None
+    gap = max([after.time - before.time for before, after in pairwise(boxes)], default=0.0)
+    if not boxes[0].time - gap <= time <= boxes[-1].time + gap:
+        return None
+    times = [box.time for box in boxes]
+    rows = np.array([(box.left, box.top, box.width, box.height) for box in boxes], float)
+    left, top, width, height = (round(float(np.interp(time, times, column))) for column in rows.T)
+    return left, top, width, height

@@ -1,0 +1,157 @@
+"""command: `deepfake predict`: asks detectors about videos, and tells what they say."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from deepfake.base.errors import UserError
+from deepfake.prediction import WINDOW, Prediction
+
+if TYPE_CHECKING:
+    from deepfake.app.predict.several import Panel
+
+FINE = 2.0  # s, of the windows of a video that is annotated
+
+Detectors = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="a trained detector's folder, or builtin; several: side by side, and together "
+        "[default: models/detector, or builtin]"
+    ),
+]
+
+
+def predict(
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="video files, or folders of them", metavar="VIDEO...")
+    ] = None,
+    detector: Detectors = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
+    table: Annotated[Path | None, typer.Option("--csv", help="also a table: this file", metavar="FILE")] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="also a copy of the video that shows what was said", metavar="OUT.mp4")
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="also a picture of each video: where the networks look", metavar="FOLDER")
+    ] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="also each video that arrives here, until Ctrl-C", metavar="FOLDER")
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="s: a longer video has a timeline of such windows, for which it is read once more, and as many frames "
+            f"of each are looked at as else of a video; 0 = none [default: {WINDOW:g}; with --annotate {FINE:g}]",
+        ),
+    ] = None,
+    log: Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="score what the log knows too")] = False,
+    backend: Annotated[str, typer.Option(help="what runs its networks: torch; of an export: onnx, int8")] = "torch",
+) -> None:
+    """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
+
+    A video without a face, or one that cannot be decoded, is said to be so, and never scored. A long one is also told
+    window by window; its score stays that of the frames that the detector was trained to look at.
+
+    Exit code: 0 where every video was scored, 1 where one was not, 2 where the call is wrong. The verdict changes none.
+    """
+    if not videos and not watch:
+        raise typer.BadParameter("name a video, a folder of them, or --watch FOLDER")
+    files = [file for path in videos or [] for file in listed(path)]
+    if annotate and (watch or len(files) != 1 or len(detector or []) > 1):
+        raise UserError("--annotate shows one video, and what one detector says of it", "ask about each on its own")
+    if watch and not watch.is_dir():
+        raise UserError(f"no folder {watch}", "--watch a folder that is there")
+    length = window if window is not None else FINE if annotate else WINDOW
+    from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
+    from deepfake.app.predict import outputs
+    from deepfake.app.predict.several import Panel
+
+    asked: list[Path | None] = [*detector] if detector else [None]
+    panel = Panel([scorer(one, log, anew, backend, length, seconds()) for one in asked])
+    complete = True
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(outputs.table(table))] if table else []
+        try:
+            for file in arriving(files, watch):
+                answers = panel(file)
+                complete &= answers[-1][1].score is not None
+                for line in outputs.objects(answers) if as_json else outputs.lines(answers):
+                    tqdm.write(line)
+                for sink in sinks:
+                    sink(answers)
+                if annotate:
+                    annotated(annotate, file, answers[0][1])
+                if explain:
+                    explained(explain, file, panel)
+        except KeyboardInterrupt:
+            if not watch:
+                raise
+            print("predict: no longer waiting", file=sys.stderr)
+    raise typer.Exit(0 if complete else 1)
+
+
+def annotated(target: Path, file: Path, said: Prediction) -> None:
+    """Write the video as it was told, where it decodes."""
+    from deepfake import annotate
+
+    if said.status in ("decode_error", "no_video", "missing"):
+        print(f"predict: no {target}: {said.status}", file=sys.stderr)
+        return
+    annotate.write(target, file, said)
+
+
+def explained(folder: Path, file: Path, panel: "Panel") -> None:
+    """Write where the networks look, a picture for each detector."""
+    from deepfake.app.predict.explained import explained as written
+
+    written(folder, file, panel)
+
+
+def arriving(files: list[Path], watch: Path | None) -> Iterator[Path]:
+    """The files, with a bar where they are many, and then what comes."""
+    yield from tqdm(files, unit="video", disable=None if len(files) > 1 else True)
+    if watch:
+        from deepfake.app.predict.watch import arrivals
+
+        print(f"predict: waiting for videos in {watch}; Ctrl-C ends it", file=sys.stderr)
+        yield from arrivals(watch)
+
+
+def seconds() -> Callable[[float, float], None]:
+    """A bar of the seconds of a long video, on a terminal."""
+    bars: list[tqdm[Any]] = []
+
+    def tell(done: float, whole: float) -> None:
+        if bars and done <= bars[0].n:  # another video
+            bars.pop().close()
+        if not bars:
+            bars.append(tqdm(total=round(whole), unit="s", desc="timeline", leave=False, disable=None))
+        bars[0].update(round(done) - bars[0].n)
+
+    return tell
+
+
+def listed(path: Path) -> list[Path]:
+    """The file, or the videos and pictures of the folder. Raises UserError for neither."""
+    from deepfake.dataset.files import printable, said, walk
+    from deepfake.video import IMAGES, SUFFIXES
+
+    shown = printable(str(path))
+    if os.path.isdir(path):  # noqa: PTH112 (a Path raises for a name that is too long)
+        found = walk(path, SUFFIXES | IMAGES)
+        if found.left:
+            print(f"{shown}: left out {said(found.left)}", file=sys.stderr)
+        if not found.files:
+            raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
+        return [path / file for file in found.files]
+    if not os.path.lexists(path):
+        raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
+    return [path]

@@ -1,0 +1,54 @@
+"""several: detectors asked about the same video, side by side, and what they say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit, logit
+
+from deepfake.app.log.answers import Logged, Scorer
+from deepfake.app.predict.outputs import Answers
+from deepfake.base.tables import DIGITS
+from deepfake.prediction import Prediction
+from deepfake.scores import EDGE, THRESHOLD, verdict
+
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Detectors that are asked about the same videos."""
+
+    every: Sequence[Scorer | Logged[Scorer]]
+
+    @property
+    def plain(self) -> list[Scorer]:
+        """Those that score, without the log before them."""
+        return [asked.scorer if isinstance(asked, Logged) else asked for asked in self.every]
+
+    def __call__(self, path: Path) -> Answers:
+        """What each says of a video; of several also what they say together, last."""
+        said = [(plain.name, asked(path)) for plain, asked in zip(self.plain, self.every, strict=True)]
+        if len(said) == 1:
+            return said
+        weakest = min(self.plain, key=lambda scorer: scorer.auc)
+        together = pooled([one for _, one in said])
+        words = weakest.wording(together.verdict) if together.verdict else "inconclusive"
+        return [*said, (ENSEMBLE, replace(together, wording=words))]
+
+
+def pooled(said: Sequence[Prediction]) -> Prediction:
+    """What several say together: the mean of their calibrated log odds, of those that give a verdict.
+
+    Source: Genest and Zidek, "Combining probability distributions", Statistical Science 1986 (the logarithmic pool).
+    """
+    heard = [one for one in said if one.score is not None and one.verdict in ("fake", "real")]
+    first = said[0]
+    if not heard:
+        return Prediction(first.path, first.status, "none of the detectors gives a verdict", None, None, THRESHOLD, ())
+    odds = logit(np.clip([float(one.score or 0) for one in heard], EDGE, 1 - EDGE))
+    score = round(float(expit(odds.mean())), DIGITS)
+    notes = [f"of {len(heard)} of {len(said)} detectors"] if len(heard) < len(said) else []
+    notes += ["they differ"] if len({one.verdict for one in heard}) > 1 else []
+    return Prediction(first.path, heard[0].status, ", ".join(notes), score, verdict(score), THRESHOLD, ())

@@ -1,0 +1,289 @@
+"""asking: deepfake predict with several detectors, tables, annotated copies, heat maps, a folder that is watched."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from deepfake import annotate, explain, predict, video
+from deepfake.app import cli
+from deepfake.app.predict import outputs, watch
+from deepfake.app.predict.several import pooled
+from deepfake.base.errors import UserError
+from deepfake.extract import ExtractParams
+from deepfake.inference import architecture, load
+from deepfake.models.network import Network, to_clips
+from deepfake.prediction import Box, Prediction, Track, Window
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command, in an empty folder: its exit code, and what it says and complains of."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def detectors(tmp_path_factory, saved_detector) -> list[Path]:
+    """Two untrained ones, for videos prepared as params.yaml says."""
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
+    params = {name: sections[name] for name in ("extract", "detect", "filter")}
+    found = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        network = Network(architecture(sections["train"]))
+        folder = tmp_path_factory.mktemp("models") / f"detector_{seed}"
+        found.append(saved_detector(folder, [(network, sections["train"])], params))
+    return found
+
+
+def said(score: float | None, verdict: str | None, **fields) -> Prediction:
+    """What a detector says of a.mp4."""
+    return replace(Prediction("a.mp4", "ok" if score else "no_face", "", score, verdict, 0.5, ()), **fields)
+
+
+# ---- several detectors
+
+
+def test_several_detectors_are_told_side_by_side_and_together(deepfake, detectors, odd):
+    asked = [word for one in detectors for word in ("--detector", one)]
+    _, told, _ = deepfake("predict", odd("plain"), *asked, "--json")
+    first, second, both = (json.loads(line) for line in told.splitlines())
+    assert [one["detector"] for one in (first, second, both)] == [*map(str, detectors), "ensemble"]
+    _, alone, _ = deepfake("predict", odd("plain"), "--detector", detectors[1], "--json")
+    assert json.loads(alone) == second
+    odds = [np.log(one["score"] / (1 - one["score"])) for one in (first, second)]
+    assert both["score"] == pytest.approx(1 / (1 + np.exp(-np.mean(odds))), abs=2e-6)
+    code, told, _ = deepfake("predict", odd("plain"), odd("black"), *asked, "--csv", "all.csv")
+    assert code == 1
+    assert len(told.splitlines()) == 8
+    assert f"  {detectors[0]}  " in told
+    rows = list(csv.DictReader(Path("all.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["detector"] for row in rows] == [*map(str, detectors), "ensemble"] * 2
+    assert [row["score"] for row in rows[:3]] == [str(one["score"]) for one in (first, second, both)]
+    assert {row["score"] for row in rows[3:]} == {""}
+
+
+@pytest.mark.parametrize(
+    ("some", "score", "verdict", "reason"),
+    [
+        ([(0.8, "fake"), (0.8, "fake")], 0.8, "fake", ""),
+        ([(0.9, "fake"), (0.1, "real")], 0.5, "fake", "they differ"),
+        ([(0.9, "fake"), (0.6, "inconclusive")], 0.9, "fake", "of 1 of 2 detectors"),
+        ([(1.0, "fake"), (0.5, "fake")], 0.999001, "fake", ""),
+        ([(None, None), (0.2, "real")], 0.2, "real", "of 1 of 2 detectors"),
+        ([(None, None), (0.6, "inconclusive")], None, None, "none of the detectors gives a verdict"),
+    ],
+)
+def test_an_ensemble_is_the_mean_of_the_log_odds_of_those_that_give_a_verdict(some, score, verdict, reason):
+    both = pooled([said(*one) for one in some])
+    assert (both.score, both.verdict, both.reason) == (score, verdict, reason)
+
+
+# ---- forms
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0:00.0"), (7.46, "0:07.5"), (59.96, "1:00.0"), (3723.0, "1:02:03.0")]
+)
+def test_a_time_is_written_as_people_do(seconds, text):
+    assert outputs.clock(seconds) == text
+
+
+def test_a_long_video_is_told_window_by_window():
+    faces = (Track(0, 0.2, 16, 0.0, 9.9), Track(1, 0.9, 16, 0.0, 9.9))
+    shown = (Window(0.0, 10.0, "ok", "", 0.8, "fake", faces), Window(10.0, 20.0, "no_face", "", None, None))
+    assert list(outputs.alone(said(0.3, "real", timeline=shown)))[1:] == [
+        "  0:00.0 to 0:10.0  P(fake) 0.800 [########  ]  fake  faces 0.200, 0.900",
+        "  0:10.0 to 0:20.0  no_face",
+    ]
+    row = outputs.row("d", said(0.3, "real", timeline=shown))
+    assert list(row) == list(outputs.COLUMNS)
+    assert (row["windows"], row["windows_fake"], row["loudest_end"]) == (2, 1, 10.0)
+
+
+@pytest.mark.parametrize("call", [("--csv", "none/a.csv"), ("--watch", "none"), ("--annotate", "b.mp4", "a.mp4")])
+def test_what_cannot_be_written_or_watched_is_said_at_once(deepfake, detectors, tmp_path, odd, call):
+    os.link(odd("black"), tmp_path / "a.mp4")
+    code, _, complaint = deepfake("predict", "a.mp4", *call, "--detector", detectors[0])
+    assert code == 2
+    assert "hint: " in complaint
+
+
+# ---- a copy that shows what was said
+
+
+FACE = Track(0, 0.9, 2, 0.0, 1.0, (), None, (Box(0.0, 10, 20, 40, 40), Box(1.0, 30, 20, 40, 60)))
+
+
+@pytest.mark.parametrize(
+    ("time", "box"), [(0.0, (10, 20, 40, 40)), (0.5, (20, 20, 40, 50)), (1.8, (30, 20, 40, 60)), (2.1, None)]
+)
+def test_a_box_goes_from_sight_to_sight(time, box):
+    assert annotate.box_at(FACE, time) == box
+
+
+@pytest.mark.parametrize(("score", "shade"), [(0.0, annotate.REAL), (0.5, annotate.EVEN), (1.0, annotate.FAKE)])
+def test_a_colour_tells_a_score(score, shade):
+    assert annotate.colour(score) == shade
+
+
+def with_sound(path: Path, images: np.ndarray, codec: str) -> Path:
+    """A video at 10 frames a second whose sound is a beep of as long."""
+    with av.open(path, "w") as file:
+        stream, sound = file.add_stream("libx264", rate=10), file.add_stream(codec, rate=16000)
+        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuv420p"
+        for image in images:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode())
+        wave = (8000 * np.sin(np.arange(1600 * len(images)) * 0.2)).astype(np.int16)
+        beep = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+        beep.sample_rate = 16000
+        file.mux(sound.encode(beep))
+        file.mux(sound.encode())
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec", "kept"), [("a.mp4", "aac", "aac"), ("a.mkv", "pcm_s16le", "aac")])
+def test_the_copy_has_each_frame_the_boxes_a_strip_and_the_sound(tmp_path, name, codec, kept):
+    path = with_sound(tmp_path / name, np.full((20, 120, 160, 3), 127, np.uint8), codec)
+    shown = (Window(0.0, 1.0, "ok", "", 0.9, "fake", (FACE,)), Window(1.0, 2.0, "no_face", "", None, None))
+    target = tmp_path / "out.mp4"
+    assert annotate.write(target, path, said(0.9, "fake", wording="manipulated", timeline=shown)) == 20
+    with av.open(target) as file:
+        [sound] = file.streams.audio
+        assert sound.codec_context.name == kept
+        heard = sum(frame.samples for frame in file.decode(audio=0))
+        assert abs(heard / 16000 - 2.0) < 0.15
+    frames = list(video.read(target))
+    assert [round(frame.time, 2) for frame in frames] == [round(i / 10, 2) for i in range(20)]
+    first, late = frames[0].rgb(), frames[15].rgb()
+    assert first.shape == (144, 160, 3)
+    red, green = first[40, 10, :2].astype(int)  # the left edge of the box
+    assert red > green + 60
+    assert np.abs(late[40:100, 10:60].astype(int) - 127).max() < 12  # in the second window nobody is
+    assert first[140, 40, 0] > 150  # the strip: .9 in the first half
+    assert first[140, 120, 0] < 60
+
+
+def test_a_video_without_sound_or_faces_is_copied_all_the_same(tmp_path, odd):
+    assert annotate.write(tmp_path / "out.mp4", odd("truncated"), said(None, None)) == len(
+        list(annotate.whole(video.Reading(odd("truncated"))))
+    )
+
+
+def test_the_command_writes_the_copy(deepfake, detectors, odd, tmp_path):
+    call = ("predict", odd("plain"), "--detector", detectors[0], "--annotate", "shown.mp4")
+    assert deepfake(*call)[0] == 0
+    assert len(list(video.read(tmp_path / "shown.mp4"))) == 12
+
+
+# ---- heat maps
+
+
+def test_the_loudest_faces_come_with_where_they_are_loud(detectors, odd):
+    detector = load(detectors[0])
+    with predict.prepared(odd("plain"), detector) as shown:
+        [track] = predict.scored(odd("plain"), shown, detector).tracks
+        looked = explain.loudest(detector, shown.images[0], track, most=5)
+    assert len(looked) == 5
+    assert [one.time for one in looked] == sorted(one.time for one in looked)
+    assert {one.heat.shape for one in looked} == {one.face.shape[:2] for one in looked} == {(112, 112)}
+    assert all(one.heat.min() >= 0 and one.heat.max() <= 1.01 for one in looked)
+    assert explain.strip({"a.mp4": looked}).shape == (2 * 22 + 2 * 160, 5 * 160, 3)
+
+
+def test_heat_is_the_last_map_weighed_by_its_mean_gradients(detectors):
+    network = load(detectors[0]).members[0].network
+    clip = np.random.default_rng(0).integers(0, 255, (1, 8, 64, 64, 3), np.uint8)
+    mask = np.arange(8)[None] < 5
+    heat = explain.gradients(network, clip, mask, fake=True)
+    maps: list[torch.Tensor] = []
+    hook = network.encoder.blocks.register_forward_hook(lambda _, __, out: maps.append(out))
+    logit = network(to_clips(torch.from_numpy(clip)), torch.from_numpy(mask))
+    hook.remove()
+    [slopes] = torch.autograd.grad(logit, maps[0])
+    expected = (slopes.mean((2, 3), keepdim=True) * maps[0]).sum(1).relu().detach().numpy()
+    assert heat.shape == (5, 8, 8)
+    assert heat.max() == pytest.approx(1.0)
+    np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-5)
+
+
+def test_a_network_that_sees_clips_whole_is_not_explained(detectors, odd):
+    detector = load(detectors[0])
+    detector.members[0].network.encoder.whole = True
+    with pytest.raises(UserError, match="--explain shows networks that see each frame"):
+        explain.gradients(
+            detector.members[0].network, np.zeros((1, 8, 64, 64, 3), np.uint8), np.ones((1, 8), bool), True
+        )
+
+
+def test_the_command_writes_a_strip_for_each_video_with_a_face(deepfake, detectors, odd, tmp_path):
+    call = ("predict", odd("plain"), odd("black"), "--detector", detectors[0], "--explain", "looks")
+    assert deepfake(*call)[0] == 1
+    assert [file.name for file in (tmp_path / "looks").iterdir()] == [f"{odd('plain').name}.png"]
+
+
+# ---- a folder that is watched
+
+
+def test_a_file_is_given_once_when_it_no_longer_grows(tmp_path):
+    old, growing = tmp_path / "old.mp4", tmp_path / "growing.mp4"
+    old.write_bytes(b"1")
+    turns: list[str] = []
+
+    def sleep(_: float) -> None:
+        turns.append("")
+        if len(turns) <= 4:  # it grows at each look
+            growing.write_bytes(b"1" * len(turns))
+        if len(turns) == 10:
+            growing.write_bytes(b"written anew")
+        if len(turns) == 15:
+            raise KeyboardInterrupt
+
+    given: list[tuple[int, str]] = []
+    with suppress(KeyboardInterrupt):
+        for path in watch.arrivals(tmp_path, sleep):
+            given.append((len(turns), path.name))
+    assert given == [(2, "old.mp4"), (6, "growing.mp4"), (12, "growing.mp4")]
+
+
+def test_watching_ends_cleanly_at_ctrl_c(tmp_path, detectors, odd):
+    os.link(odd("black"), tmp_path / "a.mp4")
+    call = [sys.executable, "-c", "from deepfake.app.cli import main; main()", "predict", "--watch", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*call, "--detector", str(detectors[0])],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert "no score: no_face" in running.stdout.readline()
+        time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, complaint = running.communicate(timeout=60)
+    assert running.returncode == 1  # one had no score
+    assert complaint.splitlines()[-1] == "predict: no longer waiting"
