@@ -14,6 +14,7 @@ from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
 from deepfake.app.predict import command as asking
 from deepfake.app.progress import progress
+from deepfake.app.page.command import app as page
 from deepfake.app.serve.command import serve
 from deepfake.base.errors import UserError
 
@@ -150,6 +151,7 @@ app.command()(evaluate_scores)
 app.command()(command.log)
 app.command()(progress)
 app.command()(serve)
+app.command("app")(page)
 
 
 @app.command()

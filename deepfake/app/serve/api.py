@@ -11,11 +11,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from deepfake.app.serve import bodies, problems
-from deepfake.app.serve.requests import Logging
+from deepfake.app.serve import bodies
+from deepfake.app.serve.problems import handle
+from deepfake.app.service import problems
 from deepfake.app.service.desk import Desk
 from deepfake.app.service.jobs import Job
 from deepfake.app.service.refusal import Refused
+from deepfake.app.service.requests import Logging
 
 LONGEST_WAIT = 60  # s
 BODY = {
@@ -96,7 +98,7 @@ def application(desk: Desk, token: str = "") -> FastAPI:
 
     app = FastAPI(title="deepfake", lifespan=lifespan, docs_url=None, redoc_url=None, responses=ERRORS)  # no CDN
     app.add_middleware(Logging)
-    problems.handle(app)
+    handle(app)
     guarded = [Depends(allowed)]
 
     @app.post("/videos", response_model=Answer, openapi_extra={"requestBody": BODY}, dependencies=guarded)

@@ -1,6 +1,5 @@
 """command: `deepfake serve`: what a detector says, over HTTP."""
 
-import logging
 import os
 import sys
 from contextlib import suppress
@@ -28,11 +27,12 @@ def serve(
     limits = settings(limit)
     with needed("serve", "deepfake serve"):
         from deepfake.app.serve.api import application
-        from deepfake.app.serve.server import server
         from deepfake.app.service.desk import Desk
+        from deepfake.app.service.requests import told
+        from deepfake.app.service.server import server
     from deepfake.app.service.models import found
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    told()
     desk = Desk(found(detector), limits, logged(log))
     try:
         desk.ready()

@@ -1,13 +1,10 @@
 """desk: takes uploads, looks at each, has it judged by a fixed number of workers, keeps what they say for a while."""
 
-import multiprocessing
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from pebble import ProcessPool
 
 from deepfake.app.service import work
 from deepfake.app.service.gate import Facts
@@ -15,6 +12,7 @@ from deepfake.app.service.inbox import Inbox, Upload, declared
 from deepfake.app.service.jobs import Job, outcome
 from deepfake.app.service.limits import MB, Limits
 from deepfake.app.service.models import Model
+from deepfake.app.service.pool import Pool
 from deepfake.app.service.refusal import Refused
 
 LOOK_SECONDS, LOOK_MEMORY = 20, 600 * MB  # for what is looked at before it is judged
@@ -43,14 +41,12 @@ class Desk:
         self._lock, self._closed = threading.Lock(), False
         self._places: set[Place] = set()
         self._jobs: dict[str, Job] = {}
-        context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
-        self._lookers = ProcessPool(max_workers=1, context=context)
-        self._workers = ProcessPool(max_workers=limits.workers, context=context)
+        self._lookers, self._workers = Pool(1), Pool(limits.workers)
         self._worker = tuple(model.folder for model in models.values()), limits.memory_megabytes * MB
 
     def ready(self) -> None:
         """Wait until a worker has loaded the detectors. Raises UserError where it cannot."""
-        self._workers.schedule(work.ready, args=self._worker, timeout=READY_SECONDS).result()
+        self._workers.call(work.ready, self._worker, READY_SECONDS).result()
 
     def chosen(self, names: Sequence[str]) -> tuple[str, ...]:
         """The models of these names, all without any. Raises Refused for one that there is not."""
@@ -131,8 +127,7 @@ class Desk:
         with self._lock:
             states = Counter(job.state for job in self._jobs.values())
             places = len(self._places)
-        works = self._workers.active and self._lookers.active
-        return {"status": "ok" if works else "broken", "taken": places, "queue": self.limits.queue} | {
+        return {"status": "ok", "taken": places, "queue": self.limits.queue} | {
             state: states[state] for state in ("waiting", "running")
         }
 
@@ -142,18 +137,17 @@ class Desk:
             return
         self._closed = True
         for pool in (self._lookers, self._workers):
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+            pool.close()
         self.inbox.close()
 
     def _look(self, upload: Upload) -> Facts:
-        call = self._lookers.schedule(work.looked, args=(upload.path, self.limits, LOOK_MEMORY), timeout=LOOK_SECONDS)
+        call = self._lookers.call(work.looked, (upload.path, self.limits, LOOK_MEMORY), LOOK_SECONDS)
         return outcome(call, "too_heavy", f"looking at it took more than {LOOK_SECONDS} s")
 
     def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool) -> None:
         asked = {name: work.Asked(self.models[name].folder, self.models[name].sha256) for name in job.models}
         task = work.Task(upload.path, job.scratch, upload.name, job.sha256, asked, anew, self.log)
-        call = self._workers.schedule(work.judged, args=(task, *self._worker), timeout=self.limits.timeout)
+        call = self._workers.call(work.judged, (task, *self._worker), self.limits.timeout)
         slow = f"it took more than {self.limits.timeout:g} s"
 
         def ended(_: object) -> None:

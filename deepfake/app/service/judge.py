@@ -6,29 +6,24 @@ The one place that calls predict: whatever a Prediction holds is handed on as it
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deepfake import inference
 from deepfake.app.log import answers, door
+from deepfake.app.service.pictures import spread
 from deepfake.app.service.work import Asked, Result, Task
-from deepfake.base.opencv import cv2
 from deepfake.predict import Prepared, prepare, scored
 from deepfake.prediction import Prediction
-from deepfake.video import Images
 
 if TYPE_CHECKING:
     from deepfake.app.log.book import Log
 
 SCORED, NOT_APPLICABLE = "SCORED", "NOT_APPLICABLE"
-SHOWN = 6  # faces of a track, side by side
-SIDE = 128  # px of each
 
 
 @cache
@@ -84,7 +79,7 @@ def _result(task: Task, name: str, sight: Sight) -> Result:
     looked = "video" in vars(sight)  # else all that is known is what the log holds
     said = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
     said["seconds"] = round(time.perf_counter() - began, 3)
-    return Result(said, dict(pictures(sight.video)) if looked else {})
+    return Result(said, pictures(sight.video) if looked else {})
 
 
 def told(name: str, prediction: Prediction) -> dict[str, Any]:
@@ -105,20 +100,9 @@ def boxes(video: Prepared) -> list[dict[str, Any]]:
     return found
 
 
-def pictures(video: Prepared) -> Iterator[tuple[int, bytes]]:
+def pictures(video: Prepared) -> dict[int, bytes]:
     """Of each track some of its faces, first to last, side by side as JPEG."""
-    for track, images in video.images.items():
-        some = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
-        yield track, strip([np.asarray(images[i]) for i in some])
-
-
-def strip(images: Sequence[Images]) -> bytes:
-    """(H, W, 3) uint8 RGB images, at most one of no area, side by side, each SIDE px high, as JPEG."""
-    small = [
-        cv2.resize(one, (max(1, round(one.shape[1] * SIDE / one.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
-        for one in images
-    ]
-    return bytes(cv2.imencode(".jpg", np.concatenate(small, 1)[..., ::-1])[1])
+    return {track: spread(images) for track, images in video.images.items()}
 
 
 def _alike(models: Mapping[str, Asked]) -> Iterator[list[str]]:

@@ -1,6 +1,7 @@
 """requests: each request is a line of the log, and no line is another's."""
 
 import logging
+import sys
 import time
 from typing import Any
 
@@ -10,6 +11,18 @@ from deepfake.dataset.files import printable
 
 logger = logging.getLogger("deepfake.serve")
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+FORM = "%(asctime)s %(name)s: %(message)s"
+
+
+def told() -> None:
+    """What the service and its server have to say goes to the terminal; what libraries have, does not."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(FORM))
+    for name in ("deepfake", "uvicorn.error"):
+        own = logging.getLogger(name)
+        own.handlers, own.propagate = [handler], False
+        own.setLevel(logging.INFO)
 
 
 class Logging:

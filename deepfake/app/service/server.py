@@ -3,20 +3,20 @@
 import asyncio
 from typing import Any
 
+import h11
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from deepfake.app.serve import problems
-from deepfake.app.serve.requests import logger
+from deepfake.app.service import problems
 from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
+from deepfake.app.service.requests import logger
 
 GRACE = 5  # s, for answers on their way when the service ends
 
 
-def server(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Server:
-    """The server of an application, ready to run."""
+def server(app: Any, host: str, port: int, limits: Limits, sockets: bool = False) -> uvicorn.Server:
+    """The server of an ASGI application, ready to run; with web sockets where it has some."""
 
     class Bounded(Patient):
         bounds = limits
@@ -27,7 +27,7 @@ def server(app: FastAPI, host: str, port: int, limits: Limits) -> uvicorn.Server
             host,
             port,
             http=Bounded,
-            ws="none",
+            ws="auto" if sockets else "none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -46,6 +46,7 @@ class Patient(H11Protocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.timer: asyncio.TimerHandle | None = None
+        self.upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,9 +70,14 @@ class Patient(H11Protocol):
         """Time the head of a request that began: its body is timed by who reads it, and a pause by uvicorn."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.stop()
-        elif self.timer is None and not self.transport.is_closing():
+        elif self.timer is None and not self.upgraded and not self.transport.is_closing():
             slow = Refused("slow", f"no whole head of a request within {self.bounds.idle_seconds:g} s")
             self.timer = self.loop.call_later(self.bounds.idle_seconds, self.refuse, slow)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self.stop()
+        self.upgraded = True  # another protocol has the connection
+        super().handle_websocket_upgrade(event)
 
     def stop(self) -> None:
         """No head is waited for."""

@@ -1,0 +1,1 @@
+"""page: what a detector says, in a browser."""

@@ -1,0 +1,141 @@
+"""parts: what the page shows of a result: verdicts side by side, the timeline, exports, the history."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from deepfake.app.log import door
+from deepfake.app.page.host import Room
+from deepfake.app.service import words
+from deepfake.app.service.jobs import Job
+from deepfake.app.service.work import Result
+
+MARKS = {  # wording of a verdict: what Streamlit shows it in, an icon and a colour; never the colour alone
+    "manipulated": (":material/warning:", st.error),
+    "suspicious": (":material/warning:", st.warning),
+    "authentic": (":material/check_circle:", st.success),
+    "nothing suspicious": (":material/check_circle:", st.success),
+}
+UNSURE = (":material/help:", st.info)
+SPANS = 2000  # that a chart shows at most
+ROWS = 20  # of the log
+COLUMNS = ("model", "outcome", "verdict", "score", "status", "reason", "track", "start", "end", "track_score", "faces")
+
+
+def plain(text: str) -> str:
+    """The text as Markdown that shows it as it is."""
+    return re.sub(r"([^\w\s,%'\"/])", r"\\\1", text, flags=re.ASCII)
+
+
+def results(ours: Room, job: Job) -> None:
+    """What each detector says, side by side; one below the other where the page is narrow."""
+    for column, result in zip(st.columns(len(job.results)), job.results, strict=True):
+        with column:
+            verdict(result, ours.desk.models[result.said["model"]].to_dict())
+    if rows := list(spans(job)):
+        timeline(pd.DataFrame(rows[:SPANS]))
+
+
+def verdict(result: Result, model: Mapping[str, Any]) -> None:
+    """The verdict of a detector, its reasons and doubts, and the faces that it looked at."""
+    said = result.said
+    icon, box = MARKS.get(str(said.get("wording")), UNSURE)
+    st.markdown(f"#### {plain(said['model'])}")
+    score = "" if said["score"] is None else f" · {plain(words.percent(said['score']))} forged"
+    box(f"**{plain(words.head(said))}**{score}", icon=icon)
+    st.markdown("\n".join(f"- {plain(one)}" for one in words.reasons(said)))
+    for track, faces in sorted(result.pictures.items()):
+        st.image(faces, f"Face {track}, first to last", width="content")
+    with st.expander("Doubts", icon=":material/balance:", expanded=said["score"] is not None):
+        st.markdown("\n".join(f"- {plain(one)}" for one in words.doubts(said, model)))
+
+
+def spans(job: Job) -> Iterator[dict[str, Any]]:
+    """Every stretch of time that a detector said something of."""
+    for result in job.results:
+        said = result.said
+        for window in said.get("timeline") or ():
+            if window["score"] is not None:
+                yield {
+                    "face": f"{said['model']}, all",
+                    "s": window["start"],
+                    "end": window["end"],
+                    "P": window["score"],
+                }
+        for track in said["tracks"]:
+            for span in track.get("timeline") or (track,):
+                face = f"{said['model']}, face {track['track']}"
+                yield {"face": face, "s": span["start"], "end": span["end"], "P": span["score"]}
+
+
+def timeline(rows: pd.DataFrame) -> None:
+    """P(fake) over the seconds of the video."""
+    st.markdown("#### Over time")
+    seconds = alt.X("s:Q", title="seconds", scale=alt.Scale(nice=False, padding=8))
+    share = alt.Y("P:Q", title="forged", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=300)
+    about = [alt.Tooltip("face"), alt.Tooltip("s", format=".2f"), alt.Tooltip("P", format=".0%")]
+    base = alt.Chart(rows).encode(seconds, share, alt.Color("face:N", legend=legend), tooltip=about)
+    bound = alt.Chart(pd.DataFrame({"P": [0.5]})).mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y="P:Q")
+    shapes = alt.Shape("face:N", legend=legend)
+    chart = bound + base.mark_line(opacity=0.4) + base.mark_rule(strokeWidth=3).encode(x2="end:Q")
+    st.altair_chart(chart + base.mark_point(filled=True, size=60).encode(shape=shapes), height=320)
+    st.caption(
+        "Above the dashed line it is called forged. Each point is a stretch of pictures that was judged together."
+    )
+
+
+def export(job: Job) -> None:
+    """What was said, to be kept."""
+    whole = json.dumps(job.to_dict(), indent=2, ensure_ascii=False)
+    left, right, _ = st.columns([1, 1, 2])
+    left.download_button(
+        "JSON", whole, f"deepfake-{job.id}.json", "application/json", icon=":material/download:", width="stretch"
+    )
+    right.download_button(
+        "CSV", table(job), f"deepfake-{job.id}.csv", "text/csv", icon=":material/download:", width="stretch"
+    )
+    with st.expander("All that was said", icon=":material/data_object:"):
+        st.json(job.to_dict(), expanded=2)
+
+
+def table(job: Job) -> str:
+    """A row for each face of each detector, as CSV; one for a detector that saw none."""
+    file = io.StringIO()
+    rows = csv.DictWriter(file, ("name", "sha256", *COLUMNS), extrasaction="ignore", lineterminator="\n")
+    rows.writeheader()
+    name = f"'{job.name}" if job.name[:1] in "=+-@" else job.name  # a table's programs would take it for a formula
+    for result in job.results:
+        said = {"name": name, "sha256": job.sha256} | result.said
+        tracks: tuple[dict[str, Any], ...] = tuple(said["tracks"]) or ({},)
+        for track in tracks:
+            own = {key: track.get(key) for key in ("track", "start", "end", "faces")}
+            rows.writerow(said | own | {"track_score": track.get("score")})
+    return file.getvalue()
+
+
+def history(ours: Room, jobs: list[Job]) -> None:
+    """What this session asked, to be shown again; and the log, where the page is this machine's own."""
+    if len(jobs) > 1:
+        st.subheader("Asked before", divider="gray")
+        for job in reversed(jobs):
+            heads = [words.head(result.said) for result in job.results] or [job.refused.title if job.refused else "…"]
+            left, right = st.columns([1, 4], vertical_alignment="center")
+            if left.button("Show", key=f"show {job.id}", width="stretch"):
+                st.session_state["shown"] = job.id
+                st.rerun()
+            right.text(f"{job.name}: {', '.join(heads)}")
+    if ours.show_log and st.checkbox("Show the log of this machine"):
+        rows = pd.DataFrame(door.opened().rows(last=ROWS))
+        if rows.empty:
+            st.caption("Nothing is logged yet.")
+        else:
+            kept = rows[["time", "path", "verdict", "status", "score", "content"]]
+            st.dataframe(kept.iloc[::-1], hide_index=True)

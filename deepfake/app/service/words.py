@@ -1,0 +1,66 @@
+"""words: what a result means, in plain words: the verdict, the reasons for it, and the doubts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+HEADS = {  # wording of a verdict: what a person reads first
+    "manipulated": "Looks manipulated",
+    "suspicious": "Suspicious",
+    "authentic": "Looks authentic",
+    "nothing suspicious": "Nothing suspicious",
+    "inconclusive": "Inconclusive",
+}
+FEW = 5  # pictures of a face: fewer are little to go by
+GUESS = 0.5  # AUC of guessing
+
+
+def head(said: Mapping[str, Any]) -> str:
+    """The verdict of a result."""
+    if said["score"] is None:
+        return "Cannot be judged"
+    return HEADS.get(str(said["wording"]), str(said["verdict"]).capitalize())
+
+
+def reasons(said: Mapping[str, Any]) -> Iterator[str]:
+    """Why it is so, a sentence each."""
+    if said["score"] is None:
+        yield f"{sentence(said['reason'] or said['status'])} Nothing is said where there is nothing to go by."
+        return
+    likely, bound = percent(said["score"]), percent(said["threshold"])
+    yield f"It takes this for forged with a probability of {likely}; from {bound} on it says so."
+    yield "Before looking, it takes real and forged for equally likely."
+    if said["verdict"] == "inconclusive" and said["reason"]:
+        yield f"It does not decide: {sentence(said['reason'])}"
+    for track in said["tracks"]:
+        when = f"from {track['start']:.1f} to {track['end']:.1f} s"
+        loud = "" if track.get("time") is None else f", and most telling at {track['time']:.1f} s"
+        yield f"Face {track['track']}: {percent(track['score'])}, by {track['faces']} pictures {when}{loud}."
+
+
+def doubts(said: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
+    """What speaks against trusting it, a sentence each."""
+    if model["untrained"]:
+        yield f"This detector did not learn to tell forgeries: {sentence(model['untrained'])}"
+    auc = model["validation"].get("auc")
+    if auc is not None:
+        yield (
+            f"In its own validation it ranked a forged video above a real one in {percent(auc)} of the pairs; "
+            f"{percent(GUESS)} would be guessing."
+        )
+    if said["score"] is not None:
+        if said["status"] != "ok":
+            yield f"The file is damaged ({said['status']}): {sentence(said['reason'])}"
+        most = max((track["faces"] for track in said["tracks"]), default=0)
+        if most < FEW:
+            yield f"No face was seen in more than {most} pictures: little to go by."
+    yield "It knows the kinds of forgery that it was trained on; others, and strong compression, may mislead it."
+
+
+def percent(share: float) -> str:
+    """A share in words, never surer than it is: 0.4936 -> 49 %."""
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %" if not 0.01 <= share <= 0.99 else f"{100 * share:.0f} %"
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
