@@ -87,10 +87,10 @@ def test_an_upload_is_bounded_private_and_of_no_name_of_its_own(own_tmp):
     assert (upload.path.name, upload.name) == ("video.mp4", "evil.MP4")
     assert upload.path.stat().st_mode & 0o777 == 0o600
     assert upload.path.parent.parent == ours.root
-    upload.write(bytes(10**6))
+    upload.write(bytes(2**20))
     with pytest.raises(Refused, match="more than 1 MB"):
         upload.write(b"x")
-    assert upload.path.stat().st_size <= 10**6
+    assert upload.path.stat().st_size <= 2**20
     upload.remove()
     upload.remove()
     assert list(ours.root.iterdir()) == []
@@ -210,7 +210,7 @@ def test_what_is_finished_is_forgotten_after_a_while_and_the_room_given_back(des
     with pytest.raises(Refused, match="forgotten"):
         ours.job(jobs[0].id)
     assert ours.job(more[-1].id) is more[-1]
-    places = [ours.enter("me"), ours.enter("you", 200 * 10**6)]
+    places = [ours.enter("me"), ours.enter("you", 200 * 2**20)]
     with pytest.raises(Refused, match="room for uploads is full"):
         ours.enter("her", 1)
     with pytest.raises(Refused, match="above the limit of 200 MB"):
@@ -231,7 +231,7 @@ def test_limits_are_named_one_by_one(capsys):
         options.settings(["megabytes"])
     with pytest.raises(Exit):
         options.settings(["help"])
-    assert "10**6 bytes of an upload" in capsys.readouterr().out
+    assert "2**20 bytes of an upload" in capsys.readouterr().out
 
 
 def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(monkeypatch, capsys):

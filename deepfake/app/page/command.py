@@ -32,8 +32,8 @@ def app(
     from deepfake.app.service.models import found
 
     known = logged(log)
-    told()
-    desk = Desk(found(detector), limits, known)
+    told("deepfake")
+    desk = Desk(found(detector), limits, known, pictures=True)
     try:
         desk.ready()
         if host not in LOOPBACK:

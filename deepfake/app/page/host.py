@@ -24,6 +24,7 @@ from deepfake.app.service.refusal import Refused
 from deepfake.app.service.requests import Logging
 
 SCRIPT = Path(__file__).with_name("script.py")
+FILES = ("/static/", "/media/", "/_stcore/health", "/_stcore/host-config")
 UPLOADS = "/_stcore/upload_file/"
 MIB = 2**20  # Streamlit's megabyte
 AROUND = 2**16  # bytes of a form around its file
@@ -63,7 +64,11 @@ def application(desk: Desk, show_log: bool) -> App:
         await anyio.to_thread.run_sync(desk.close)
 
     ROOMS.append(Room(desk, show_log))
-    app = App(SCRIPT, lifespan=lifespan, middleware=[Middleware(Logging), Middleware(Uploads, limits=desk.limits)])
+    app = App(
+        SCRIPT,
+        lifespan=lifespan,
+        middleware=[Middleware(Logging, quiet=FILES), Middleware(Uploads, limits=desk.limits)],
+    )
     size = -(-desk.limits.bytes // MIB)
     for name, value in (OPTIONS | {"server.maxUploadSize": size}).items():
         config.set_option(name, value)

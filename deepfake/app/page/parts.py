@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from deepfake.app.log import door
 from deepfake.app.page.host import Room
@@ -24,9 +26,18 @@ MARKS = {  # wording of a verdict: what Streamlit shows it in, an icon and a col
     "nothing suspicious": (":material/check_circle:", st.success),
 }
 UNSURE = (":material/help:", st.info)
+# told apart by everyone. Source: Okabe and Ito, "Color universal design", 2008
+COLOURS_RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 SPANS = 2000  # that a chart shows at most
 ROWS = 20  # of the log
 COLUMNS = ("model", "outcome", "verdict", "score", "status", "reason", "track", "start", "end", "track_score", "faces")
+
+
+def icon() -> Image.Image:
+    """A square that is half of another colour: a named icon would come from elsewhere."""
+    square = np.full((32, 32, 3), COLOURS_RGB[0], np.uint8)
+    square[:, 16:] = COLOURS_RGB[1]
+    return Image.fromarray(square)
 
 
 def plain(text: str) -> str:
@@ -48,10 +59,10 @@ def verdict(result: Result, model: Mapping[str, Any]) -> None:
     said = result.said
     icon, box = MARKS.get(str(said.get("wording")), UNSURE)
     st.markdown(f"#### {plain(said['model'])}")
-    score = "" if said["score"] is None else f" · {plain(words.percent(said['score']))} forged"
+    score = "" if said["score"] is None else f" · probability of forgery {plain(words.percent(said['score']))}"
     box(f"**{plain(words.head(said))}**{score}", icon=icon)
     st.markdown("\n".join(f"- {plain(one)}" for one in words.reasons(said)))
-    for track, faces in sorted(result.pictures.items()):
+    for track, faces in sorted(result.faces.items()):
         st.image(faces, f"Face {track}, first to last", width="content")
     with st.expander("Doubts", icon=":material/balance:", expanded=said["score"] is not None):
         st.markdown("\n".join(f"- {plain(one)}" for one in words.doubts(said, model)))
@@ -79,11 +90,14 @@ def timeline(rows: pd.DataFrame) -> None:
     """P(fake) over the seconds of the video."""
     st.markdown("#### Over time")
     seconds = alt.X("s:Q", title="seconds", scale=alt.Scale(nice=False, padding=8))
-    share = alt.Y("P:Q", title="forged", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    share = alt.Y("P:Q", title="probability of forgery", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in COLOURS_RGB]
     legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=300)
     about = [alt.Tooltip("face"), alt.Tooltip("s", format=".2f"), alt.Tooltip("P", format=".0%")]
-    base = alt.Chart(rows).encode(seconds, share, alt.Color("face:N", legend=legend), tooltip=about)
-    bound = alt.Chart(pd.DataFrame({"P": [0.5]})).mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y="P:Q")
+    base = alt.Chart(rows).encode(
+        seconds, share, alt.Color("face:N", legend=legend, scale=alt.Scale(range=colours)), tooltip=about
+    )
+    bound = alt.Chart(pd.DataFrame({"P": [0.5]})).mark_rule(strokeDash=[4, 4], color="#888888").encode(y="P:Q")
     shapes = alt.Shape("face:N", legend=legend)
     chart = bound + base.mark_line(opacity=0.4) + base.mark_rule(strokeWidth=3).encode(x2="end:Q")
     st.altair_chart(chart + base.mark_point(filled=True, size=60).encode(shape=shapes), height=320)

@@ -19,7 +19,7 @@ STEPS = {"it waits": 0.05, "it is read": 0.2, "faces are looked for": 0.5, "the 
 
 def page() -> None:
     """All of it."""
-    st.set_page_config("deepfake", ":material/frame_inspect:", layout="wide", menu_items={"About": None})
+    st.set_page_config("deepfake", parts.icon(), layout="wide", menu_items={"About": None})
     ours, state = room(), st.session_state
     state.setdefault("client", secrets.token_urlsafe(16))
     state.setdefault("jobs", [])
@@ -34,7 +34,7 @@ def page() -> None:
     if file is not None:
         hand_in(ours, file, names)
     if said := state.pop("refused", None):
-        st.error(f"**{plain(said.title)}:** {plain(str(said))}", icon=":material/block:")
+        st.error(f"**{plain(said.title.capitalize())}:** {plain(str(said))}", icon=":material/block:")
     jobs: list[Job] = state["jobs"]
     if jobs:
         job = next((one for one in jobs if one.id == state.get("shown")), jobs[-1])
@@ -86,11 +86,10 @@ def show(ours: Room, job: Job) -> None:
         progress(ours, job)
         return
     if job.refused:
-        st.error(f"**{plain(job.refused.title)}:** {plain(str(job.refused))}", icon=":material/block:")
+        st.error(f"**{plain(job.refused.title.capitalize())}:** {plain(str(job.refused))}", icon=":material/block:")
         return
-    seen: Glimpse = st.session_state.get(f"seen {job.id}", Glimpse())
-    if seen.frames:
-        st.image(seen.frames, "Some of the frames that were looked at", width="content")
+    if frames := next((result.frames for result in job.results if result.frames), b""):
+        st.image(frames, "Some of the frames that were looked at", width="content")
     parts.results(ours, job)
     parts.export(job)
 

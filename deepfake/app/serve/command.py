@@ -32,7 +32,7 @@ def serve(
         from deepfake.app.service.server import server
     from deepfake.app.service.models import found
 
-    told()
+    told("deepfake", "uvicorn.error")
     desk = Desk(found(detector), limits, logged(log))
     try:
         desk.ready()

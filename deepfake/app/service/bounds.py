@@ -1,16 +1,21 @@
 """bounds: what a process of ours may take of the memory, whatever the file that it reads asks for; on Linux alone."""
 
+import os
 import resource
 from pathlib import Path
 
 PROC = Path("/proc/self")
+STACK, THREADS = 2**23, 2  # bytes of a thread's stack, and threads a core
 RESET = "5"  # what makes the system forget a peak. Source: proc(5), clear_refs
 
 
 def memory(more: int) -> None:
-    """Of this process: so many bytes beside what it has now; what asks for more gets an error."""
+    """Of this process: so many bytes beside what it has now; what asks for more gets an error.
+
+    Stacks of threads count in full, though little of them is used: there is room for those of FFmpeg beside.
+    """
     if PROC.is_dir():
-        most = _said("VmData") + more
+        most = _said("VmData") + more + THREADS * STACK * (os.cpu_count() or 1)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

@@ -35,8 +35,8 @@ class Place:
 class Desk:
     """Where videos are handed in. Every function may be called from any thread."""
 
-    def __init__(self, models: Mapping[str, Model], limits: Limits, log: bool = False) -> None:
-        self.models, self.limits, self.log = dict(models), limits, log
+    def __init__(self, models: Mapping[str, Model], limits: Limits, log: bool = False, pictures: bool = False) -> None:
+        self.models, self.limits, self.log, self.pictures = dict(models), limits, log, pictures
         self.inbox = Inbox(limits)
         self._lock, self._closed = threading.Lock(), False
         self._places: set[Place] = set()
@@ -146,7 +146,7 @@ class Desk:
 
     def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool) -> None:
         asked = {name: work.Asked(self.models[name].folder, self.models[name].sha256) for name in job.models}
-        task = work.Task(upload.path, job.scratch, upload.name, job.sha256, asked, anew, self.log)
+        task = work.Task(upload.path, job.scratch, upload.name, job.sha256, asked, anew, self.log, self.pictures)
         call = self._workers.call(work.judged, (task, *self._worker), self.limits.timeout)
         slow = f"it took more than {self.limits.timeout:g} s"
 

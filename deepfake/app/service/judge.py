@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepfake import inference
 from deepfake.app.log import answers, door
-from deepfake.app.service.pictures import spread
+from deepfake.app.service.pictures import Glimpse, glimpse, spread
 from deepfake.app.service.work import Asked, Result, Task
 from deepfake.predict import Prepared, prepare, scored
 from deepfake.prediction import Prediction
@@ -79,7 +79,10 @@ def _result(task: Task, name: str, sight: Sight) -> Result:
     looked = "video" in vars(sight)  # else all that is known is what the log holds
     said = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
     said["seconds"] = round(time.perf_counter() - began, 3)
-    return Result(said, pictures(sight.video) if looked else {})
+    if not (task.pictures and looked):
+        return Result(said)
+    seen = glimpse(sight.scratch, Glimpse())
+    return Result(said, seen.frames, {track: spread(images) for track, images in sight.video.images.items()})
 
 
 def told(name: str, prediction: Prediction) -> dict[str, Any]:
@@ -98,11 +101,6 @@ def boxes(video: Prepared) -> list[dict[str, Any]]:
     about = rows[["time", "track"]].join(edges).assign(left_out=rows["reason"].astype(str))
     found: list[dict[str, Any]] = about.to_dict("records")
     return found
-
-
-def pictures(video: Prepared) -> dict[int, bytes]:
-    """Of each track some of its faces, first to last, side by side as JPEG."""
-    return {track: spread(images) for track, images in video.images.items()}
 
 
 def _alike(models: Mapping[str, Asked]) -> Iterator[list[str]]:

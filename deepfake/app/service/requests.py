@@ -3,23 +3,22 @@
 import logging
 import sys
 import time
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepfake.dataset.files import printable
 
 logger = logging.getLogger("deepfake.serve")
-SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+NO_SNIFF, NO_STORE = (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
 
 FORM = "%(asctime)s %(name)s: %(message)s"
 
 
-def told() -> None:
-    """What the service and its server have to say goes to the terminal; what libraries have, does not."""
+def told(*names: str) -> None:
+    """What these loggers have to say goes to the terminal; what other libraries have, does not."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORM))
-    for name in ("deepfake", "uvicorn.error"):
+    for name in names:
         own = logging.getLogger(name)
         own.handlers, own.propagate = [handler], False
         own.setLevel(logging.INFO)
@@ -28,29 +27,28 @@ def told() -> None:
 class Logging:
     """Logs who asked what, the answer's status, how long it took, and the reason where it was refused."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, quiet: tuple[str, ...] = ()) -> None:
+        self.app, self.quiet = app, quiet  # beginnings of paths whose good answers are no line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), 0
+        quiet = any(scope["path"].startswith(one) for one in self.quiet)
 
         async def sent(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *SAFE]
+                message["headers"] = [*message.get("headers", ()), NO_SNIFF, *(() if quiet else (NO_STORE,))]
             await send(message)
 
         try:
             await self.app(scope, receive, sent)
         finally:
-            taken = f"{1000 * (time.monotonic() - began):.0f} ms"
-            line: list[Any] = [
-                (scope.get("client") or ("?",))[0],
-                scope["method"],
-                scope["raw_path"].decode("ascii", "replace"),
-            ]
-            logger.info("%s", printable(" ".join(map(str, [*line, status, taken, scope.get("said", "")])).strip()))
+            if status >= 400 or not quiet:
+                who, path = (scope.get("client") or ("?",))[0], scope["raw_path"].decode("ascii", "replace")
+                taken = f"{1000 * (time.monotonic() - began):.0f} ms"
+                line = f"{who} {scope['method']} {path} {status} {taken} {scope.get('said', '')}"
+                logger.info("%s", printable(line.strip()))

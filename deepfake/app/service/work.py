@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -37,6 +38,7 @@ class Task:
     models: Mapping[str, Asked]  # by name
     anew: bool = False  # whatever was said of it before
     log: bool = False  # the log is asked first, and told
+    pictures: bool = False  # are wanted, of frames and faces
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Result:
     """What one model says of a video."""
 
     said: dict[str, Any]  # as JSON has it
-    pictures: dict[int, bytes] = field(default_factory=dict)  # track -> some of its faces side by side, JPEG
+    frames: bytes = b""  # some of those that were looked at, side by side, JPEG; where pictures are wanted
+    faces: dict[int, bytes] = field(default_factory=dict)  # track -> some of its faces likewise
 
 
 def looked(path: Path, limits: Limits, memory: int) -> Facts:
@@ -55,6 +58,7 @@ def looked(path: Path, limits: Limits, memory: int) -> Facts:
 
 def ready(folders: tuple[Path, ...], memory: int) -> bool:
     """Load the detectors once a process; then bound its memory to so many bytes beside them. Raises UserError."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own one takes a GiB of addresses at first use
     from deepfake.app.service import judge
 
     for folder in folders:
