@@ -93,6 +93,13 @@ def predict(path: Path, detector: Detector, window: float = WINDOW, progress: Pr
     """
     with prepared(path, detector) as video:
         said = scored(path, video, detector)
+    return along(said, path, detector, window, progress)
+
+
+def along(
+    said: Prediction, path: Path, detector: Detector, window: float = WINDOW, progress: Progress | None = None
+) -> Prediction:
+    """What is said of a video, with its timeline where it is long."""
     if not window or said.status not in (*USABLE, *SEEN):
         return said
     return beside(said, tuple(windows(path, detector, window, progress)), detector)

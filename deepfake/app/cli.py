@@ -12,9 +12,9 @@ from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
 from deepfake.app.left_out import OneOf, queue
 from deepfake.app.log import command
+from deepfake.app.page.command import app as page
 from deepfake.app.predict import command as asking
 from deepfake.app.progress import progress
-from deepfake.app.page.command import app as page
 from deepfake.app.serve.command import serve
 from deepfake.base.errors import UserError
 

@@ -17,7 +17,7 @@ from deepfake import inference
 from deepfake.app.log import answers, door
 from deepfake.app.service.pictures import Glimpse, glimpse, spread
 from deepfake.app.service.work import Asked, Result, Task
-from deepfake.predict import Prepared, prepare, scored
+from deepfake.predict import Prepared, along, prepare, scored
 from deepfake.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -64,18 +64,29 @@ class Sight:
         return prepare(self.path, self.detector, self.scratch)
 
 
+@dataclass
+class Looking(answers.Scorer):
+    """A detector that looks at the sight of a video."""
+
+    sight: Sight | None = None
+
+    def __call__(self, path: Path) -> Prediction:
+        """What predict says of it, of faces that are found once for several detectors."""
+        if self.sight is None:
+            return super().__call__(path)
+        own = detector(self.folder)
+        return along(scored(path, self.sight.video, own), path, own)
+
+
 def _result(task: Task, name: str, sight: Sight) -> Result:
     model = task.models[name]
     began = time.perf_counter()
-
-    def score(path: Path) -> Prediction:
-        return scored(path, sight.video, detector(model.folder))
-
+    looking = Looking(model.folder, or_builtin=False, sight=sight)
     if task.log:
         book, version = log()
-        prediction = answers.Logged(score, book, model.sha256, version, task.anew)(task.path, task.name)
+        prediction = answers.Logged(looking, book, model.sha256, version, task.anew)(task.path, task.name)
     else:
-        prediction = score(task.path)
+        prediction = looking(task.path)
     looked = "video" in vars(sight)  # else all that is known is what the log holds
     said = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
     said["seconds"] = round(time.perf_counter() - began, 3)

@@ -1,0 +1,280 @@
+"""page: in a browser: a video goes up, is seen to be judged, and what is said can be kept; bad files are told why."""
+
+import csv
+import json
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bombs
+import httpx2 as httpx
+import pytest
+from served import Served
+
+from deepfake import inference
+from deepfake.app.service.limits import MB
+from deepfake.predict import predict
+
+pytest.importorskip("streamlit")
+pytest.importorskip("pebble")
+playwright = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PAGE, WORKER = 700, 2900  # MB of memory at most
+LONG = 60_000  # ms
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.usefixtures("one_thread"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The page with two detectors, that takes 2 MB."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(inference.BUILTIN, folder / "twin")
+    more = ("--port", "0", "--detector", str(folder / "twin"), "--limit", "megabytes=2", "--limit", "idle_seconds=2")
+    running = Served(folder / "home", *more, command="app", DEEPFAKE_DB_URL=f"sqlite:///{folder}/log.db")
+    running.url = running.started(r"running on (http://127\.0\.0\.1:\d+)")[1]
+    yield running
+    assert running.stop() == 0
+    assert list(running.tmp.glob("deepfake-inbox-*")) == []
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium."""
+    with playwright.sync_playwright() as started:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has none
+        running = started.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(site, browser):
+    """A function that opens the page as somebody else each time; nobody may be sent elsewhere, or see an alert."""
+    contexts, wrong = [], []
+
+    def opened(size: str = "desktop", scheme: str = "light"):
+        contexts.append(browser.new_context(viewport=SIZES[size], color_scheme=scheme, accept_downloads=True))
+        page = contexts[-1].new_page()
+        page.on("request", lambda one: one.url.startswith((site.url, "data:", "blob:")) or wrong.append(one.url))
+        page.on("dialog", lambda one: (wrong.append(one.message), one.dismiss()))
+        page.on("pageerror", lambda one: wrong.append(str(one)))
+        page.set_default_timeout(LONG)
+        page.goto(site.url)
+        page.get_by_role("heading", name="Is this video forged?").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def upload(page, file) -> None:
+    """Hand in a file, or what stands for one."""
+    page.locator("input[type=file]").wait_for(state="attached")
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def alive(site, page, clip: Path) -> None:
+    """A video is still judged, no upload is kept, and memory is bounded."""
+    upload(page, clip)
+    page.get_by_role("heading", name="Over time").wait_for()
+    site.until(lambda: [list(one.iterdir()) for one in site.tmp.glob("deepfake-inbox-*")] == [[]])
+    first, *others = site.peaks()
+    assert first < PAGE
+    assert max(others) < WORKER
+
+
+def kept(page, kind: str) -> str:
+    """What is downloaded."""
+    with page.expect_download() as caught:
+        page.get_by_role("button", name=kind, exact=False).first.click()
+    return Path(caught.value.path()).read_text()
+
+
+def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept(site, visit, odd, film, heads):
+    page = visit()
+    long = film(site.tmp.parent / "long.mp4", heads[0].repeat(3, 0).repeat(3, 1).repeat(3, 2), preset="ultrafast")
+    upload(page, long)
+    page.get_by_role("progressbar").wait_for()
+    page.get_by_role("button", name="Stop").wait_for()
+    page.get_by_text("Some of the frames that are looked at").wait_for()
+    page.get_by_role("heading", name="Over time").wait_for()
+    assert page.get_by_role("progressbar").count() == 0
+    for name in ("builtin", "twin"):
+        page.get_by_role("heading", name=name).wait_for()
+    first, second = (page.get_by_role("heading", name=name).bounding_box() for name in ("builtin", "twin"))
+    assert first["y"] == second["y"]  # side by side
+    assert first["x"] < second["x"]
+    assert page.get_by_text("probability of forgery").count() == 2
+    assert page.get_by_text("would be guessing").count() == 2  # doubts
+    assert page.locator("canvas, svg.marks").count() >= 1  # the timeline
+    expected = predict(long, inference.load(inference.BUILTIN))
+    said = json.loads(kept(page, "JSON"))
+    assert [one["model"] for one in said["results"]] == ["builtin", "twin"]
+    assert [one["score"] for one in said["results"]] == [pytest.approx(expected.score, abs=1e-5)] * 2
+    rows = list(csv.DictReader(kept(page, "CSV").splitlines()))
+    assert [(row["name"], row["model"], row["track"]) for row in rows] == [
+        ("long.mp4", "builtin", "0"),
+        ("long.mp4", "twin", "0"),
+    ]
+    page.get_by_text("Show the log of this machine").click()
+    page.get_by_role("grid").or_(page.get_by_test_id("stDataFrame")).first.wait_for()
+
+
+def test_one_detector_alone_may_be_chosen_and_what_was_asked_before_is_shown_again(visit, odd):
+    page = visit()
+    page.get_by_role("button", name="twin").or_(page.get_by_role("radio", name="twin")).first.click()
+    upload(page, odd("plain"))
+    page.get_by_role("heading", name="Over time").wait_for()
+    assert page.get_by_role("heading", name="builtin").count() == 1
+    assert page.get_by_role("heading", name="twin").count() == 0
+    upload(page, odd("black"))
+    page.get_by_text("Cannot be judged").first.wait_for()
+    page.get_by_text("No face in").first.wait_for()
+    page.get_by_role("button", name="Show").last.click()
+    page.get_by_text("probability of forgery").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("text", "no video, and no picture"),
+        ("random", "no video, and no picture"),
+        ("no index", "no video, and no picture"),
+        ("empty", "the file is empty"),
+        ("sound", "no video stream"),
+        ("huge", "2.0MB or smaller"),
+        ("bomb", "the pictures are too large"),
+        ("hours", "the video is too long"),
+    ],
+)
+def test_a_bad_file_is_told_why_and_the_page_goes_on(site, visit, odd, tmp_path, kind, said):
+    page = visit()
+    match kind:
+        case "huge":
+            file = tmp_path / "huge.mp4"
+            file.write_bytes(bytes(3 * MB))
+        case "bomb":
+            file = bombs.webp(tmp_path / "bomb.webp", 16_000, 2)
+        case "hours":
+            file = bombs.film(tmp_path / "hours.mp4", 64, 3, [0, 1, 36_000])
+        case _:
+            file = odd(kind)
+    upload(page, file)
+    page.get_by_text(said).first.wait_for()
+    alive(site, page, odd("plain"))
+
+
+def test_a_damaged_video_is_judged_and_its_damage_is_a_doubt(visit, odd):
+    page = visit()
+    upload(page, odd("truncated"))
+    page.get_by_text("The file is damaged").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>.mp4",
+        "<script>alert(1)</script>.mp4",
+        "![a](http://elsewhere.invalid/a.png) [b](javascript:alert(1)) :material/home: $x^2$.mp4",
+        "=HYPERLINK(1).mp4",
+    ],
+)
+def test_a_name_is_shown_as_it_is(visit, odd, name):
+    page = visit()
+    upload(page, {"name": name, "mimeType": "video/mp4", "buffer": odd("plain").read_bytes()})
+    page.get_by_role("heading", name="Over time").wait_for()
+    shown = name.replace("\\", "/").rpartition("/")[2]
+    page.get_by_text(shown, exact=True).first.wait_for()
+    assert not kept(page, "CSV").splitlines()[1].startswith("=")
+
+
+def test_two_users_at_once_see_each_their_own(site, visit, film, heads, tmp_path):
+    pages = [visit(), visit()]
+    files = [film(tmp_path / f"of {who}.mp4", heads[who][:6]) for who in (0, 1)]
+    for page, file in zip(pages, files, strict=True):
+        upload(page, file)
+    said = []
+    for page, file in zip(pages, files, strict=True):
+        page.get_by_role("heading", name="Over time").wait_for()
+        assert page.get_by_text(file.name, exact=True).count() >= 1
+        said.append(json.loads(kept(page, "JSON")))
+    assert [one["name"] for one in said] == [file.name for file in files]
+    assert pages[0].get_by_text(files[1].name).count() == 0
+    alive(site, pages[0], files[1])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_as_wide_as_the_screen_in_light_and_dark(visit, odd, size, scheme):
+    page = visit(size, scheme)
+    upload(page, odd("plain"))
+    page.get_by_role("heading", name="Over time").wait_for()
+    page.get_by_text("All that was said").wait_for()
+    wide = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.stMain *')].map(e => e.getBoundingClientRect().right))"
+    )
+    assert wide <= SIZES[size]["width"] + 1
+    colour = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    light = sum(map(int, colour.strip("rgba()").split(",")[:3])) > 380
+    assert light == (scheme == "light")
+    if size == "phone":  # one below the other
+        first, second = (page.get_by_role("heading", name=name).bounding_box() for name in ("builtin", "twin"))
+        assert second["y"] > first["y"]
+
+
+def test_it_is_used_by_the_keyboard_alone(visit, odd):
+    page = visit()
+    page.locator("input[type=file]").wait_for(state="attached")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel || ''"))
+    assert [any(name in one for one in reached) for name in ("builtin", "twin", "Upload")] == [True] * 3
+    page = visit()
+    page.get_by_role("button", name="Upload").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(odd("plain"))
+    page.get_by_role("button", name="JSON").wait_for()
+    page.get_by_role("button", name="JSON").focus()
+    with page.expect_download():
+        page.keyboard.press("Enter")
+
+
+# ---- attacks without a browser
+
+
+def test_four_gigabytes_that_are_declared_are_refused_at_once(site, visit, odd):
+    began = time.monotonic()
+    said = httpx.put(
+        f"{site.url}/_stcore/upload_file/x/y", content=iter(()), headers={"Content-Length": str(4 * 2**30)}, timeout=20
+    )
+    assert said.status_code == 413
+    assert said.headers["content-type"] == "application/problem+json"
+    assert time.monotonic() - began < 5
+    alive(site, visit(), odd("plain"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../../../etc/passwd", "/static/../../../../etc/passwd", "/media/..%2f..%2fetc%2fpasswd"]
+)
+def test_no_path_leads_out(site, path):
+    with httpx.Client(base_url=site.url) as client:
+        said = client.send(client.build_request("GET", "/").__class__("GET", f"{site.url}{path}"))
+    assert "root:" not in said.text
+
+
+def test_a_flood_of_visitors_is_answered(site, visit, odd):
+    with ThreadPoolExecutor(40) as pool:
+        codes = list(pool.map(lambda _: httpx.get(site.url, timeout=30).status_code, range(200)))
+    assert set(codes) == {200}
+    alive(site, visit(), odd("plain"))
