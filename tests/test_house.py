@@ -32,12 +32,13 @@ def graph() -> Iterator[grimp.ImportGraph]:
 
 def upward(graph: grimp.ImportGraph) -> list[str]:
     """The imports that run the wrong way, a line each."""
-    above = {"app", "library", "perturbed", "predict", *VERBS}
+    above = {"app", "further", "library", "perturbed", "predict", *VERBS}
     nouns = {module.split(".")[1] for module in graph.find_children("deepfake")} - above - {"base"}
     floors = (
         "stages",
         "deepfake.app",
         grimp.Layer("deepfake.library", "deepfake.perturbed", independent=True),
+        "deepfake.further",
         "deepfake.predict",
         grimp.Layer(*(f"deepfake.{verb}" for verb in VERBS), independent=True),
         grimp.Layer(*(f"deepfake.{noun}" for noun in nouns), independent=False),
