@@ -135,6 +135,13 @@ def test_a_wrong_choice_is_left_to_the_stage_to_say():
     assert differ == sorted(["detect", "evaluate", "extra", "robustness", "train", *BUNDLED])
 
 
+def test_the_report_is_made_anew_where_robustness_was_measured(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file in code.ROBUSTNESS:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        assert stale(lambda file=file: file.write_text("cells")) == ["report"]
+
+
 def test_the_files_are_small_and_equal_when_made_again(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     for name in ("one", "two"):
