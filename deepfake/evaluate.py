@@ -23,6 +23,10 @@ from deepfake.measures.statistics import BINS, COUNTS, Sample
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
 DISTURBED = ("shuffled", "reversed", "repeated")
+DECIDE = (  # what a review compares; the rest is looked up: other levels, each baseline, each slice
+    *("video", "calibration", "members", "seen", "held_out", "extra", "best_baseline", "coverage"),
+    *("presentation_attack", "by_method", "worst_slice", "order"),
+)
 Metrics = dict[str, Any]
 
 
@@ -40,6 +44,12 @@ def metrics(
         "sequence": of_rows(sequences.join(known, on="video_id"), p),
         "order": order(predictions[predictions["score"].notna()], sequences, p),
     }
+
+
+def parted(figures: Metrics) -> tuple[Metrics, Metrics]:
+    """The figures that decide, few enough for a review to compare, and all the others."""
+    deciding = {name: own for name, own in figures.items() if name in DECIDE}
+    return deciding, {name: own for name, own in figures.items() if name not in DECIDE}
 
 
 def of_videos(predictions: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams) -> Metrics:

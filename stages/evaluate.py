@@ -29,6 +29,7 @@ def run(
     extra: In = Path("reports/extra.csv"),
     predictions: Out = Path("reports/predictions.csv"),
     sequences: Out = Path("reports/sequences.csv"),
+    details: Out = Path("reports/details.json"),
     report: Metric = Path("reports/metrics.json"),
     roc: Plot = Path("reports/plots/roc.csv"),
     pr: Plot = Path("reports/plots/pr.csv"),
@@ -55,7 +56,9 @@ def run(
     figures["baselines"]["metadata"]["auc_over_all"] = baselines.auc_over_all(numbers, "metadata")
     further = tables.read(extra, TEXTS).set_index("video_id", drop=False)
     figures |= evaluate.further(further.join(baselines.scores(numbers, further).add_prefix("baseline_")), p)
-    tables.write_metrics(report, figures)
+    deciding, rest = evaluate.parted(figures)
+    tables.write_metrics(report, deciding)
+    tables.write_metrics(details, rest)
     curves = evaluate.curves(table)
     for path in (roc, pr, confusion, scores, reliability, tippett):
         tables.write(path, curves[path.stem])

@@ -26,6 +26,7 @@ def run(
     predictions: In = Path("reports/predictions.csv"),
     sequences: In = Path("reports/sequences.csv"),
     metrics: In = Path("reports/metrics.json"),
+    details: In = Path("reports/details.json"),
     controls: In = Path("reports/controls.json"),
     html: Out = Path("reports/report.html"),
     card: Out = Path("reports/model_card.md"),
@@ -38,7 +39,7 @@ def run(
     scored, parts, seen, dealt = read(predictions), read(sequences), tables.read(kept), read(splits)
     made, trained = bundle.read(detector), bundle.read_networks(detector).members
     facts = report.Facts(
-        read_metrics(metrics),
+        read_metrics(metrics) | read_metrics(details),
         read_metrics(controls),
         scored,
         report.funnel(read(videos), seen, dealt, scored),

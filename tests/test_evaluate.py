@@ -209,6 +209,15 @@ def test_the_members_of_an_ensemble_are_measured_beside_it():
     assert "members" not in measured(PERFECT)
 
 
+def test_what_a_review_compares_is_few_and_nothing_is_lost():
+    found = measured(random(200))
+    deciding, rest = evaluate.parted(found)
+    assert deciding | rest == found
+    assert {"video", "calibration", "coverage", "by_method", "worst_slice"} <= set(deciding)
+    assert {"track", "sequence", "baselines"} <= set(rest)
+    assert not set(deciding) & set(rest)
+
+
 # ---- coverage
 
 
