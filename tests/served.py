@@ -39,6 +39,11 @@ class Served:
         """What it prints when it is there."""
         return self.until(lambda: re.search(pattern, self.log), seconds)
 
+    def listens(self) -> None:
+        """Wait until it can be reached; then its port is known."""
+        self.port = int(self.started(r"running on http://127\.0\.0\.1:(\d+)")[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
     def until(self, found, seconds: float = 30):
         """What `found` gives, as soon as that is something."""
         end = time.monotonic() + seconds
@@ -55,6 +60,13 @@ class Served:
         family = [self.process, *self.process.children(recursive=True)]
         status = [Path(f"/proc/{one.pid}/status").read_text() for one in family]
         return [int(re.search(r"VmHWM:\s+(\d+)", one)[1]) // 1024 for one in status]
+
+    def raw(self, *pieces: bytes) -> socket.socket:
+        """A connection over which these bytes were sent."""
+        wire = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        for piece in pieces:
+            wire.sendall(piece)
+        return wire
 
     def stop(self) -> int:
         """End it as a terminal does; its exit code."""
@@ -75,21 +87,14 @@ class Http(Served):
     def __init__(self, folder: Path, *limits: str, **environment: str) -> None:
         given = [part for limit in limits for part in ("--limit", limit)]
         super().__init__(folder, "--port", "0", *given, **environment)
-        self.port = int(self.started(r"running on http://127\.0\.0\.1:(\d+)")[1])
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120, trust_env=False)
+        self.listens()
+        self.client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
 
     def post(self, path: Path, name: str | None = None, wait: float = 60, **query) -> httpx.Response:
         """The answer to a file as a form."""
         with path.open("rb") as file:
             form = {"file": (path.name if name is None else name, file)}
             return self.client.post("/videos", params={"wait": wait, **query}, files=form)
-
-    def raw(self, *pieces: bytes) -> socket.socket:
-        """A connection over which these bytes were sent."""
-        wire = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        for piece in pieces:
-            wire.sendall(piece)
-        return wire
 
     def stop(self) -> int:
         """End it."""
