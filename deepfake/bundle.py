@@ -96,8 +96,8 @@ def save(
             link(Path(weights), new / Path(weights).name)
             params = params | {"detect": params["detect"] | {"weights": Path(weights).name}}
         files = {file.name: _digest(file) for file in sorted(new.iterdir())}
-        said = tables.rounded(validation)
-        _write(new / CARD, Card(format=FORMAT, params=params, scoring=scoring, validation=said, files=files))
+        figures = tables.rounded(validation)
+        _write(new / CARD, Card(format=FORMAT, params=params, scoring=scoring, validation=figures, files=files))
 
 
 def read_networks(folder: Path) -> NetworksCard:
@@ -134,23 +134,23 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
 
     Raises UserError where they prepare videos differently, or were validated on different ones.
     """
-    cards = [read(one) for one in detectors]
-    validations = [read_validation(one) for one in detectors]
+    cards = [read(detector) for detector in detectors]
+    validations = [read_validation(detector) for detector in detectors]
     first = detectors[0]
-    for one, card, validation in zip(detectors, cards, validations, strict=True):
+    for detector, card, validation in zip(detectors, cards, validations, strict=True):
         for section in ("extract", "detect", "filter"):
             if card.params[section] != cards[0].params[section]:
-                raise UserError(f"{one}: other settings of {section} than {first}", "train them alike")
+                raise UserError(f"{detector}: other settings of {section} than {first}", "train them alike")
         if labels_of(validation) != labels_of(validations[0]):
-            raise UserError(f"{one}: validated on other videos than {first}", "use the same splits")
+            raise UserError(f"{detector}: validated on other videos than {first}", "use the same splits")
     with aside(folder) as new:
         new.mkdir()
         members: list[MemberCard] = []
-        for number, one in enumerate(detectors):
+        for number, detector in enumerate(detectors):
             validations[number]["member"] += len(members)
-            for member in read_networks(one).members:
+            for member in read_networks(detector).members:
                 name = f"member_{len(members)}.safetensors"
-                link(one / member.weights, new / name)
+                link(detector / member.weights, new / name)
                 members.append(member.model_copy(update={"weights": name}))
         table = pd.concat(validations, ignore_index=True)
         tables.write(new / VALIDATION, table)

@@ -26,12 +26,12 @@ def run(
     p = params.load("augment", augment.AugmentParams)
     table = augment.clips(read(splits), tables.read(kept), p)
     todo = augment.todo(table, faces)
-    made = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
+    results = items.build(altered, todo, augment.work, p.alteration(), place=lambda name, file: name)
     margin = params.load("detect", augment.Margin).margin
     if p.self_blend and p.forging.landmarks:
         wanted = augment.posed(table, faces.parent)
-        found = items.make(wanted, augment.pose, augment.Margin(margin=margin), label="landmarks")
-        known = {item.name: one.result for item, one in zip(wanted, found, strict=True)}
+        poses = items.make(wanted, augment.pose, augment.Margin(margin=margin), label="landmarks")
+        known = {item.name: result.result for item, result in zip(wanted, poses, strict=True)}
         table["shapes"] = [known.get(file, []) for file in table["file"]]
     tables.write(clips, table)
     tables.write_metrics(report, augment.summary(table))
@@ -40,7 +40,7 @@ def run(
         return forged(Sample(images, margin=margin), rng, p.forging)[1]
 
     plots.save(sheet, plots.copies_sheet(table, faces.parent, blended if p.self_blend else None))
-    done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(made)} made anew", clips)
+    done("augment", f"{len(table)} clips, {len(todo)} of them altered, {items.remade(results)} made anew", clips)
 
 
 if __name__ == "__main__":

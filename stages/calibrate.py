@@ -23,16 +23,16 @@ def run(
         "detect": params.load("detect", DetectParams),
         "filter": params.load("filter", FilterParams),
     }
-    scoring, found = calibrate.fit(bundle.read_validation(networks), p)
-    if found["untrained"]:
-        print(f"warning: this detector did not learn to tell fakes: {found['untrained']}", file=sys.stderr)
-    if few := calibrate.few(found, p):
+    scoring, validation = calibrate.fit(bundle.read_validation(networks), p)
+    if validation["untrained"]:
+        print(f"warning: this detector did not learn to tell fakes: {validation['untrained']}", file=sys.stderr)
+    if few := calibrate.few(validation, p):
         print(f"warning: {few}", file=sys.stderr)
     sections = {name: section.model_dump(mode="json") for name, section in before.items()}
-    bundle.save(detector, networks, sections, scoring, found)
-    tables.write_metrics(report, found)
-    said = f"validation AUC {found['auc']:.3f}, loss {found['loss']:.3f}"
-    done("calibrate", f"{said}, {found['calibrator']}, tracks by {found['tracks']}", detector)
+    bundle.save(detector, networks, sections, scoring, validation)
+    tables.write_metrics(report, validation)
+    sentence = f"validation AUC {validation['auc']:.3f}, loss {validation['loss']:.3f}"
+    done("calibrate", f"{sentence}, {validation['calibrator']}, tracks by {validation['tracks']}", detector)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def value(settings: Any, key: str) -> Any:
     """The value of "section.key", of each entry of a list; None where there is none."""
     for name in key.split("."):
         if isinstance(settings, list):
-            settings = [one.get(name) for one in settings if isinstance(one, dict)]
+            settings = [entry.get(name) for entry in settings if isinstance(entry, dict)]
         else:
             settings = settings.get(name) if isinstance(settings, dict) else None
     return settings

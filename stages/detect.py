@@ -27,18 +27,18 @@ def run(
     usable = table["video_id"][table["kept"] > 0]
     files = (Path(p.weights),) if p.weights else ()
     todo = [items.Item(video_id, (frames / f"{video_id}.mkv", *files)) for video_id in usable]
-    made = items.build(crops, todo, detect.work, p, plugins=[f"deepfake.detectors.{p.detector}"])
-    rows = [{"video_id": item.name} | row for item, one in zip(todo, made, strict=True) for row in one.result]
+    results = items.build(crops, todo, detect.work, p, plugins=[f"deepfake.detectors.{p.detector}"])
+    rows = [{"video_id": item.name} | row for item, result in zip(todo, results, strict=True) for row in result.result]
     if not rows:
         raise UserError(
             f"no face in any of {len(todo)} videos", "try detect.detector: dlib_cnn, or a larger search_side"
         )
-    found = pd.DataFrame(rows)
-    tables.write(faces, found)
-    tables.write_metrics(report, detect.summary(table, found))
-    plots.save(sheet, plots.faces_sheet(found, table.set_index("video_id")["label"], crops))
-    without = len(todo) - found["video_id"].nunique()
-    done("detect", f"{len(todo)} videos, {items.remade(made)} made anew, {without} without a face", faces)
+    sights = pd.DataFrame(rows)
+    tables.write(faces, sights)
+    tables.write_metrics(report, detect.summary(table, sights))
+    plots.save(sheet, plots.faces_sheet(sights, table.set_index("video_id")["label"], crops))
+    without = len(todo) - sights["video_id"].nunique()
+    done("detect", f"{len(todo)} videos, {items.remade(results)} made anew, {without} without a face", faces)
 
 
 if __name__ == "__main__":

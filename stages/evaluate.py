@@ -77,14 +77,14 @@ def predict(
     """
     test = listed[listed["split"] == "test"].reset_index(drop=True)
     test["array"] = clips.arrays([faces.parent / file for file in test["file"]], test["positions"])
-    members = [replace(detector, members=(one,)) for one in detector.members] if len(detector.members) > 1 else []
+    members = [replace(detector, members=(member,)) for member in detector.members] if len(detector.members) > 1 else []
     orders = scoring.AS_FILMED | disturbances(p.seed, p.shuffles)
     times = kept.set_index(["video_id", "track", "position"])["time"].to_dict()
     rows: list[dict[str, object]] = []
     parts: list[dict[str, object]] = []
     for video_id, own in test.groupby("video_id", sort=False):
         scores = scoring.scores(detector, arrays(own), orders)
-        said = {name: scoring.judged(detector, some.values()) for name, some in scores.items()}
+        said = {name: scoring.judged(detector, tracks.values()) for name, tracks in scores.items()}
         row = {"video_id": video_id, "score": said["logit"].score, "verdict": said["logit"].verdict}
         row |= {name: one.score for name, one in said.items() if name != "logit"}
         for number, member in enumerate(members):

@@ -24,20 +24,20 @@ def run(
     root = Path(p.root)
     if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
         raise UserError(f"params.yaml: extract.root: no folder {root}", "set it to the folder that holds your videos")
-    found = plugins.load("layouts", p.layout).scan(root)
-    left, notes = found.attrs.get("left_out", {}), found.attrs.get("notes", [])
+    listed = plugins.load("layouts", p.layout).scan(root)
+    left, notes = listed.attrs.get("left_out", {}), listed.attrs.get("notes", [])
     for note in [f"left out {said(left)}"] * bool(left) + notes:
         print(f"extract: {root}: {note}", file=sys.stderr)
-    found = extract.selected(found, p)
-    todo = [items.Item(row.video_id, (root / row.path,)) for row in found.itertuples()]
-    made = items.build(frames, todo, extract.work, p.policy(), place=lambda name, file: f"{name}.mkv")
-    table = pd.concat([found, pd.DataFrame([one.result for one in made])], axis=1)
+    listed = extract.selected(listed, p)
+    todo = [items.Item(row.video_id, (root / row.path,)) for row in listed.itertuples()]
+    results = items.build(frames, todo, extract.work, p.policy(), place=lambda name, file: f"{name}.mkv")
+    table = pd.concat([listed, pd.DataFrame([result.result for result in results])], axis=1)
     if not table["kept"].any():
         raise UserError(f"{root}: none of the {len(table)} videos can be decoded: {table['reason'].iloc[0]}")
     tables.write(videos, table.assign(path=table["path"].map(printable)))
     tables.write_metrics(report, extract.summary(table) | {"left_out": left})
     broken = (~table["status"].isin(USABLE)).sum()
-    done("extract", f"{len(table)} videos, {items.remade(made)} made anew, {broken} broken", frames)
+    done("extract", f"{len(table)} videos, {items.remade(results)} made anew, {broken} broken", frames)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def run(
     table = redraw.reals(tables.read(clips)) if p.decoders else tables.read(clips).head(0)
     arrays = sequences.arrays([faces.parent / file for file in table["file"]], table["positions"])
     todo = redraw.todo(arrays, int((table["split"] == "train").sum()), p)
-    made = items.build(redrawn, todo, redraw.work, p, place=lambda name, file: f"{name}.mkv")
-    tables.write_metrics(report, {item.name: one.result for item, one in zip(todo, made, strict=True)})
-    done("redraw", f"{len(todo)} generators, {items.remade(made)} made anew, {len(table)} clips", redrawn)
+    results = items.build(redrawn, todo, redraw.work, p, place=lambda name, file: f"{name}.mkv")
+    tables.write_metrics(report, {item.name: result.result for item, result in zip(todo, results, strict=True)})
+    done("redraw", f"{len(todo)} generators, {items.remade(results)} made anew, {len(table)} clips", redrawn)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ def run(
         for name in seen["video_id"]
         for kind, level in p.cells()
     ]
-    made = items.make(todo, perturbed.work, Params(), label="robustness", plugins=bundle.plugins(detector))
+    results = items.make(todo, perturbed.work, Params(), label="robustness", plugins=bundle.plugins(detector))
     rows = [
-        {"video_id": item.name, "kind": item.args["kind"], "level": item.args["level"]} | one.result
-        for item, one in zip(todo, made, strict=True)
+        {"video_id": item.name, "kind": item.args["kind"], "level": item.args["level"]} | result.result
+        for item, result in zip(todo, results, strict=True)
     ]
     about = test[["video_id", "label", "group"]]
     clean = test.assign(kind="clean", level=0)[["video_id", "kind", "level", "status", "score", "verdict"]]
@@ -55,7 +55,9 @@ def run(
     tables.write(table, found)
     tables.write_metrics(report, {"robustness": metrics(found)})
     charts.robustness(picture, found)
-    done("robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(made)} made anew", report)
+    done(
+        "robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(results)} made anew", report
+    )
 
 
 if __name__ == "__main__":

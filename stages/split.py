@@ -26,25 +26,29 @@ def run(
     """Deal the videos to train, validation and test so that no person, source or file is on two sides."""
     p = params.load("split", SplitParams)
     held = params.load("evaluate", protocol.EvaluateParams).held_out
-    found = split(read(videos), tables.read(kept), p)
-    dealt, leaks = protocol.apart(found, held), found.attrs["leaks"]
-    doubtful = doubts(dealt)
+    dealt = split(read(videos), tables.read(kept), p)
+    apart, leaks = protocol.apart(dealt, held), dealt.attrs["leaks"]
+    doubtful = doubts(apart)
     for name, said in OPEN.items():
-        if some := doubtful[name]:
+        if names := doubtful[name]:
             print(
-                f"warning: {len(some)} videos {said} ({', '.join(some[:3])}{' ...' * (len(some) > 3)})", file=sys.stderr
+                f"warning: {len(names)} videos {said} ({', '.join(names[:3])}{' ...' * (len(names) > 3)})",
+                file=sys.stderr,
             )
-    out = int((dealt["split"] == OUT).sum())
+    out = int((apart["split"] == OUT).sum())
     if out:
         print(f"warning: {out} videos are left out: they show people of two sides, or a table says so", file=sys.stderr)
     for leak in leaks[:MOST]:
         print(f"warning: on two sides of the split: {leak}", file=sys.stderr)
     if len(leaks) > MOST:
         print(f"warning: and {len(leaks) - MOST} more", file=sys.stderr)
-    tables.write(splits, dealt)
-    asides = {"doubts": {name: len(some) for name, some in doubtful.items()}, "held_out": protocol.summary(dealt, held)}
-    tables.write_metrics(report, summary(dealt) | asides | {"left_out": out, "leaks": len(leaks)})
-    done("split", ", ".join(f"{(dealt['split'] == name).sum()} {name}" for name in SPLITS), splits)
+    tables.write(splits, apart)
+    asides = {
+        "doubts": {name: len(names) for name, names in doubtful.items()},
+        "held_out": protocol.summary(apart, held),
+    }
+    tables.write_metrics(report, summary(apart) | asides | {"left_out": out, "leaks": len(leaks)})
+    done("split", ", ".join(f"{(apart['split'] == name).sum()} {name}" for name in SPLITS), splits)
 
 
 if __name__ == "__main__":

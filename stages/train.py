@@ -53,10 +53,10 @@ def run(
     learnt = fit(train, val, p, curves, augment.self_blend)
     if not is_first():
         return
-    trained = [bundle.Trained(one.network.state_dict(), p.model_dump(mode="json"), one.epoch) for one in learnt]
-    validation = pd.concat([one.validation.assign(member=number) for number, one in enumerate(learnt)])
+    trained = [bundle.Trained(best.network.state_dict(), p.model_dump(mode="json"), best.epoch) for best in learnt]
+    validation = pd.concat([best.validation.assign(member=number) for number, best in enumerate(learnt)])
     bundle.save_networks(networks, trained, validation)
-    epochs = " and ".join(f"epoch {one.epoch}" for one in learnt)
+    epochs = " and ".join(f"epoch {best.epoch}" for best in learnt)
     number = f"{len(learnt)} network{'s' * (len(learnt) > 1)}"
     done("train", f"{number}, of {epochs}, in {time.perf_counter() - start:.0f} s", networks)
 

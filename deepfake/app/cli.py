@@ -51,12 +51,12 @@ def forge(
     from deepfake.pages import plots
 
     p = ForgeParams(methods=(method,), seed=seed, pairs=pairs, max_frames=max_frames, resolution=resolution, crf=crf)
-    made = make(real_dir, out_dir, p)
-    plots.save(out_dir / "sheet.jpg", plots.swaps_sheet(made.manifest, out_dir))
-    for row in made.report[made.report["reason"] != ""].itertuples():
+    forged = make(real_dir, out_dir, p)
+    plots.save(out_dir / "sheet.jpg", plots.swaps_sheet(forged.manifest, out_dir))
+    for row in forged.report[forged.report["reason"] != ""].itertuples():
         print(f"{row.path}: {row.status}: {row.reason}", file=sys.stderr)
-    fakes = int((made.manifest["label"] == "fake").sum())
-    print(f"forge: {len(made.manifest) - fakes} reals, {fakes} fakes -> {out_dir}")
+    fakes = int((forged.manifest["label"] == "fake").sum())
+    print(f"forge: {len(forged.manifest) - fakes} reals, {fakes} fakes -> {out_dir}")
 
 
 @app.command()
@@ -79,8 +79,8 @@ def recipe(
         print("\n".join(queue(leave_one_out.value, settings)))
     elif every or not name:
         known = recipes.names()
-        for one in known:
-            print(f"{one:<{max(map(len, known))}}  {recipes.load(one).about}")
+        for name in known:
+            print(f"{name:<{max(map(len, known))}}  {recipes.load(name).about}")
     else:
         print(" ".join(f"-S {override}" for override in settings))
 
@@ -100,13 +100,13 @@ def ensemble(
     p = params.load("calibrate", calibrate.CalibrateParams)
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
-        scoring, found = calibrate.fit(bundle.join(networks, detectors), p)
+        scoring, validation = calibrate.fit(bundle.join(networks, detectors), p)
         prepared = cards[0].params
         if weights := prepared["detect"]["weights"]:
             prepared = prepared | {"detect": prepared["detect"] | {"weights": str(detectors[0] / weights)}}
-        bundle.save(out, networks, prepared, scoring, found)
+        bundle.save(out, networks, prepared, scoring, validation)
     aucs = ", ".join(f"{card.validation['auc']:.3f}" for card in cards)
-    print(f"ensemble: validation AUC {found['auc']:.3f} of {aucs} -> {out}")
+    print(f"ensemble: validation AUC {validation['auc']:.3f} of {aucs} -> {out}")
 
 
 @app.command()

@@ -24,10 +24,10 @@ def guess(root: Root) -> None:
     """Find the layout of a folder, and print the two lines of params.yaml that take it."""
     from deepfake.dataset import datasets
 
-    found = datasets.guess(folder(root))
-    for name, count in sorted(found.known.items(), key=lambda one: (-one[1], one[0])):
+    guessed = datasets.guess(folder(root))
+    for name, count in sorted(guessed.known.items(), key=lambda kind: (-kind[1], kind[0])):
         print(f"{name}: knows {count} videos")
-    print(lines(root, found.layout))
+    print(lines(root, guessed.layout))
 
 
 @app.command()
@@ -87,9 +87,9 @@ def print_counts(table: "pd.DataFrame", layout: str) -> None:
 
     for name, method, level, count, published in datasets.compared(table, layout):
         kind = " ".join(filter(None, (name, method, level)))
-        told = f" of {published} published" if published else ""
+        of_all = f" of {published} published" if published else ""
         lost = f", {published - count} missing" if published > count else ""
-        print(f"  {kind}: {count}{told}{lost}")
+        print(f"  {kind}: {count}{of_all}{lost}")
     splits = Counter(table["split"])
     if set(splits) - {""}:
         print("official split: " + ", ".join(f"{count} {name or 'in none'}" for name, count in sorted(splits.items())))

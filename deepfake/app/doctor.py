@@ -76,17 +76,27 @@ def installed() -> Iterator[Check]:
     from packaging.requirements import Requirement
 
     needed = [Requirement(line) for line in declared]
-    for one in needed:
-        found = version(one.name)
-        if not always(one):
+    for requirement in needed:
+        installed = version(requirement.name)
+        if not always(requirement):
             continue
-        if found and one.specifier.contains(found, prereleases=True):
-            yield Check("installed", one.name, "ok", found)
+        if installed and requirement.specifier.contains(installed, prereleases=True):
+            yield Check("installed", requirement.name, "ok", installed)
         else:
-            mend = f"pip install '{one.name}{one.specifier}'"
-            yield Check("installed", one.name, "broken", f"{found or 'missing'}, needs {one.specifier}", mend)
+            mend = f"pip install '{requirement.name}{requirement.specifier}'"
+            yield Check(
+                "installed",
+                requirement.name,
+                "broken",
+                f"{installed or 'missing'}, needs {requirement.specifier}",
+                mend,
+            )
     for extra in sorted(metadata.metadata("deepfake").get_all("Provides-Extra") or []):
-        own = [one.name for one in needed if one.marker and one.marker.evaluate({"extra": extra}) and not always(one)]
+        own = [
+            requirement.name
+            for requirement in needed
+            if requirement.marker and requirement.marker.evaluate({"extra": extra}) and not always(requirement)
+        ]
         missing = [name for name in own if not version(name)]
         if missing:
             said, mend = f"without {', '.join(missing)}", f"pip install 'deepfake[{extra}]'"
@@ -141,8 +151,8 @@ def codecs() -> Iterator[Check]:
             there = [name for name in wanted if has(name, mode)]
             lost = [name for name in wanted if name not in there]
             state = "ok" if not lost else "broken" if mode == "w" else "absent"
-            said = f"{' '.join(there)}; not {' '.join(lost)}" if lost else " ".join(there)
-            yield Check("video", kind, state, said, mend if lost else "")
+            known = f"{' '.join(there)}; not {' '.join(lost)}" if lost else " ".join(there)
+            yield Check("video", kind, state, known, mend if lost else "")
         with TemporaryDirectory() as folder:
             clip = Path(folder, "clip.mkv")
             video.encode(clip, np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3), dtype=np.uint8), 25.0)

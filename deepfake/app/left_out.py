@@ -23,5 +23,5 @@ def queue(kind: str, settings: Sequence[str], splits: Path = Path("data/splits.c
     for name, held_out in one_left_out(read(splits), "method" if kind == "method" else "dataset").items():
         word = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
         call = ["dvc", "exp", "run", "--queue", "--name", f"without-{word}"]
-        lines.append(shlex.join([*call, *(part for one in (*settings, held_out) for part in ("-S", one))]))
+        lines.append(shlex.join([*call, *(part for setting in (*settings, held_out) for part in ("-S", setting))]))
     return lines

@@ -42,14 +42,14 @@ def audit(
 
     splits, kept = read(data / "splits.csv"), tables.read(data / "kept.parquet")
     about = read(data / "videos.csv").drop(columns="split").merge(splits[["video_id", "split"]], on="video_id")
-    found = leaks(about[about["split"].isin(["train", "val", "test"]) & (about["split"] != OUT)])
-    counts = Counter(leak.split(":")[0] for leak in found)
+    leaking = leaks(about[about["split"].isin(["train", "val", "test"]) & (about["split"] != OUT)])
+    counts = Counter(leak.split(":")[0] for leak in leaking)
     for kind, said in KINDS.items():
         print(f"{said}: {counts[kind]}")
-        for leak in [leak for leak in found if leak.startswith(f"{kind}:")][:MOST]:
+        for leak in [leak for leak in leaking if leak.startswith(f"{kind}:")][:MOST]:
             print(f"  {leak}")
     if not faces:
-        raise typer.Exit(1 if found else 0)
+        raise typer.Exit(1 if leaking else 0)
     pairs = lookalikes.across(splits, kept, data / "faces")
     print(f"faces of two names that look like one person: {len(pairs)}")
     for pair in pairs.head(MOST).itertuples():
@@ -57,4 +57,4 @@ def audit(
     if len(pairs):
         plots.save(out, lookalikes.pictures(pairs, kept, data / "faces"))
         print(f"the nearest {min(len(pairs), lookalikes.MOST)} pairs -> {out}")
-    raise typer.Exit(1 if found or len(pairs) else 0)
+    raise typer.Exit(1 if leaking or len(pairs) else 0)

@@ -81,7 +81,7 @@ def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugi
     shape = [FORM, work.__qualname__, params.live(), code.shape(work.__module__, *plugins)]
     kind = work.__module__.rpartition(".")[2]
     entries = _entries(kind, items, shape)
-    kept = {entry: told for entry in entries if (told := _told(entry))}
+    kept = {entry: record for entry in entries if (record := _told(entry))}
     missing = {entry: item for item, entry in zip(items, entries, strict=True) if entry not in kept}
     if missing:
         _check_writable()
@@ -121,11 +121,11 @@ def _entries(kind: str, items: Sequence[Item], shape: list[Any]) -> list[Path]:
 def _told(entry: Path) -> dict[str, Any]:
     """What is kept of an item beside its files; empty where it is not whole: cut short, unreadable, without a file."""
     try:
-        told: dict[str, Any] = json.loads((entry / RESULT).read_text(encoding="utf-8"))
-        whole = all((entry / name).stat().st_size == size for name, size in told["files"].items())
+        record: dict[str, Any] = json.loads((entry / RESULT).read_text(encoding="utf-8"))
+        whole = all((entry / name).stat().st_size == size for name, size in record["files"].items())
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
-    return told if whole else {}
+    return record if whole else {}
 
 
 def _check_writable() -> None:

@@ -119,7 +119,7 @@ def such(
 
 def _every() -> "Select[*tuple[Any, ...]]":
     """All columns, as the driver reads them: what was spoilt is read like all else."""
-    return select(*(type_coerce(one, NullType()).label(one.name) for one in Prediction.__table__.columns))
+    return select(*(type_coerce(column, NullType()).label(column.name) for column in Prediction.__table__.columns))
 
 
 def _read(connection: Connection, query: "Select[*tuple[Any, ...]]") -> Generator[Row, None, None]:

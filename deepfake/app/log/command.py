@@ -40,11 +40,11 @@ def log(
         raise UserError("--verify, --json and --csv go one at a time, --noted with --verify", "deepfake log --help")
     book = door.opened(create=False)
     if verify:
-        found = book.verify(noted)
-        if found.fault:
-            print(f"log: {book}: {found.fault}; {found.rows} rows before are as they were written")
+        checked = book.verify(noted)
+        if checked.fault:
+            print(f"log: {book}: {checked.fault}; {checked.rows} rows before are as they were written")
             raise typer.Exit(1)
-        print(f"log: {book}: {found.rows} rows, all as they were written; the last hash: {found.last}")
+        print(f"log: {book}: {checked.rows} rows, all as they were written; the last hash: {checked.last}")
         return
     from deepfake.app.log.book import COLUMNS, such
 

@@ -69,10 +69,10 @@ def engine(url: URL) -> Engine:
     """The database, not connected yet; each transaction has a connection of its own. Raises ImportError, no driver."""
     kind = url.get_backend_name()
     if kind == "sqlite":
-        made = create_engine(url, connect_args={"timeout": PATIENCE}, poolclass=NullPool)
-        event.listen(made, "connect", _begin_by_hand)
-        event.listen(made, "begin", _begin)
-        return made
+        engine = create_engine(url, connect_args={"timeout": PATIENCE}, poolclass=NullPool)
+        event.listen(engine, "connect", _begin_by_hand)
+        event.listen(engine, "begin", _begin)
+        return engine
     options: dict[str, Any] = {"connect_timeout": TIMEOUT}
     if kind == "postgresql":
         options |= {"options": f"-c lock_timeout={PATIENCE}s"}
@@ -130,13 +130,13 @@ def told(url: URL) -> Iterator[None]:
         denied = getattr(error.orig, "sqlstate", None) == "42501"  # PostgreSQL's "insufficient privilege"
         if isinstance(error, IntegrityError | ProgrammingError) and not denied:
             raise
-        said = " ".join(str(error.orig.args[-1] if error.orig and error.orig.args else error.orig).split())
+        reason = " ".join(str(error.orig.args[-1] if error.orig and error.orig.args else error.orig).split())
         for secret in (url.password, *url.query.values()):
-            said = said.replace(str(secret), "***") if secret else said
+            reason = reason.replace(str(secret), "***") if secret else reason
         server = "is the server up? are user, password and database right, and may it be written to?"
         file = "is the folder there, the disk not full, and may you write to it? is it a log of deepfake?"
         hint = f"{file if url.get_backend_name() == 'sqlite' else server} {PLACE} names the database"
-        raise UserError(f"the log {shown(url)}: {said}", hint) from None
+        raise UserError(f"the log {shown(url)}: {reason}", hint) from None
 
 
 def upgrade(engine: Engine) -> None:
@@ -161,11 +161,11 @@ def _schema(connection: Connection) -> str | None:
     inspector: Inspector = inspect(connection)
     if not inspector.has_table(VERSIONS):
         return None
-    found = connection.execute(select(column("version_num")).select_from(table(VERSIONS))).scalar()
-    if found is not None and found not in known:
-        newer = f"the log {shown(connection.engine.url)} has schema {found}, this version reads {NEWEST} at most"
+    revision = connection.execute(select(column("version_num")).select_from(table(VERSIONS))).scalar()
+    if revision is not None and revision not in known:
+        newer = f"the log {shown(connection.engine.url)} has schema {revision}, this version reads {NEWEST} at most"
         raise UserError(newer, "upgrade deepfake, or name another database")
-    return None if found is None else str(found)
+    return None if revision is None else str(revision)
 
 
 @contextmanager
