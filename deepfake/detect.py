@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes n
     import pandas as pd
 
 NEAR_SIDE = 1.1  # a face searched near its last place is scaled to this many windows of the detector
+FORGED = 32  # levels of a mask, from which a pixel counts as forged
 HELD = 8  # frames in a row, at most, in which a missed face is searched where it was and recovered
 NEAR_MARGIN = 0.3  # of the last box, on each side: how far a face may have moved
 
@@ -193,7 +194,28 @@ def between(before: Face, after: Face, share: float) -> Face:
 
 def work(item: Item, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
     """One video as an item of the store: its tracks and their rows."""
-    return tracks(item.inputs[0], folder, p)
+    rows = tracks(item.inputs[0], folder, p)
+    shares = forged(rows, item.inputs[0], item.inputs[1]) if item.args["masked"] else [None] * len(rows)
+    return [row | {"forged": share} for row, share in zip(rows, shares, strict=True)]
+
+
+def forged(rows: list[dict[str, Any]], frames: Path, mask: Path) -> list[float | None]:
+    """The share of each face's box that the mask of its frame covers; None where it has no such frame."""
+    width = video.probe(frames).width
+    covers = {frame.index: frame.grey() >= FORGED for frame in video.read(mask)}
+    shares: list[float | None] = []
+    for row in rows:
+        if (cover := covers.get(row["frame"])) is None:
+            shares.append(None)
+            continue
+        scale = cover.shape[1] / width
+        left, top, right, bottom = (
+            max(0, round(edge * scale))
+            for edge in (row["left"], row["top"], row["left"] + row["width"], row["top"] + row["height"])
+        )
+        inside = cover[top:bottom, left:right]
+        shares.append(round(float(inside.mean()), 4) if inside.size else 0.0)
+    return shares
 
 
 def summary(videos: "pd.DataFrame", faces: "pd.DataFrame") -> dict[str, Any]:

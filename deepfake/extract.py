@@ -15,11 +15,12 @@ from deepfake.base.errors import unknown
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
 from deepfake.dataset import alike
+from deepfake.dataset.videos import mask_of
 
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd
 
-FRAMES = "frames.mkv"
+FRAMES, MASKS = "frames.mkv", "masks.mkv"
 BY = {"count": "frames_per_video", "fps": "fps", "stride": "stride"}  # sampling: the setting that it goes by
 
 
@@ -125,7 +126,7 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
         if (wanted := pick(saved.reading.times, p)) != planned:  # the headers lied; now the frames are known
             saved = _save(path, target, wanted, whole)
     except video.Unreadable as error:
-        nothing = {"frames": 0, "kept": 0, "pictures_sha256": "", "fingerprint": ""}
+        nothing = {"frames": 0, "kept": 0, "places": [], "pictures_sha256": "", "fingerprint": ""}
         return {"status": error.status, "reason": str(error)} | nothing
     reading, info = saved.reading, asdict(saved.reading.info)
     row = {
@@ -133,6 +134,7 @@ def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
         "reason": saved.fault,
         "frames": len(reading.times),
         "kept": len(wanted),
+        "places": wanted,  # of the frames kept, among all of the video
         "corrupt": reading.corrupt,
         "interlaced": reading.interlaced,
         "pictures_sha256": saved.sha256,
@@ -181,11 +183,30 @@ def _looked_at(frames: Iterator[video.Frame], count: int, greys: dict[int, video
 
 
 def work(item: Item, folder: Path, p: Policy) -> dict[str, Any]:
-    """One video as an item of the store: its frames and its row."""
-    path = item.inputs[0]
+    """One video as an item of the store: its frames and its row; and its mask at the same frames, if it has one."""
+    path, *masks = item.inputs
     row = keep(path, folder / FRAMES, p)
+    places = row.pop("places")
+    row["masked"] = bool(masks and row["kept"] and masked(masks[0], folder / MASKS, places, p))
     digest = content(path)
     return row | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
+
+
+def masked(path: Path, target: Path, places: list[int], p: Policy) -> bool:
+    """Write the frames of a mask at the places of those kept of its video; whether it has all of them."""
+    try:
+        whole = _save(path, target, places, p.model_copy(update={"decode": "whole", "seconds": None}))
+    except video.Unreadable:
+        return False
+    if len(whole.reading.times) > places[-1]:
+        return True
+    target.unlink(missing_ok=True)
+    return False
+
+
+def place(name: str, file: str) -> str:
+    """Where a file of a video lies in the stage's folder."""
+    return f"{name}.mkv" if file == FRAMES else mask_of(Path(), name).as_posix()
 
 
 def summary(videos: "pd.DataFrame") -> dict[str, Any]:
@@ -199,6 +220,7 @@ def summary(videos: "pd.DataFrame") -> dict[str, Any]:
         "frames_decoded": int(videos["frames"].sum()),
         "frames_kept": int(videos["kept"].sum()),
         "frames_corrupt": int(videos["corrupt"].sum()),
+        "masks": int(videos["masked"].eq(True).sum()),
         "as_shown": {  # how many videos differ from what their file stores
             "turned": int(videos["rotation"].gt(0).sum()),
             "mirrored": int(videos["mirrored"].eq(True).sum()),

@@ -34,9 +34,22 @@ def judge(faces: pd.DataFrame, p: FilterParams) -> pd.DataFrame:
     reason[faces["sharpness"] < p.min_sharpness] = "blurred"
     reason[faces[["width", "height"]].min(axis=1) < p.min_side] = "small"
     reason[~sure | (judged["seen"] < p.min_share * most)] = "implausible track"
+    reason[_spared(judged)] = "not the forged face"
     good = reason.eq("")
     lonely = good & (good.groupby([faces["video_id"], faces["track"]]).transform("sum") < p.min_faces)
     return judged.assign(reason=reason.mask(lonely, "too few in track"))
+
+
+def _spared(faces: pd.DataFrame) -> "pd.Series[bool]":
+    """The faces of tracks that the mask of their video covers less than half as much as the track that it covers most.
+
+    A fake without a mask, and a real, has none.
+    """
+    if "forged" not in faces:
+        return pd.Series(False, index=faces.index)
+    share = faces["forged"].astype(float).groupby([faces["video_id"], faces["track"]]).transform("mean")
+    most = share.groupby(faces["video_id"]).transform("max")
+    return (share < most / 2) & (most > 0)
 
 
 def evidence(faces: pd.DataFrame) -> dict[str, "pd.Series[Any]"]:

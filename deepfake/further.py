@@ -21,7 +21,9 @@ def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
         said = predict.scored(path, video, detector)
         good = video.faces[video.faces["reason"] == ""] if len(video.faces) else pd.DataFrame(columns=MEANS)
     digest = content(path)
-    row = video.about | {"sha256": digest if len(digest) == 64 else ""}  # else it says why there is none
+    row = {name: value for name, value in video.about.items() if name != "places"} | {
+        "sha256": digest if len(digest) == 64 else ""
+    }  # else it says why there is none
     row |= {name: float(good[name].mean()) for name in MEANS}
     return row | {"status": said.status, "reason": said.reason, "score": said.score, "verdict": verdict(said, detector)}
 

@@ -7,7 +7,7 @@ import pandas as pd
 from deepfake import detect
 from deepfake.base import items, params, tables
 from deepfake.base.errors import UserError
-from deepfake.dataset.videos import read
+from deepfake.dataset.videos import mask_of, read
 from deepfake.pages import plots
 from stages.command import In, Metric, Out, Plot, done, main
 
@@ -24,9 +24,12 @@ def run(
     p = params.load("detect", detect.DetectParams)
     detect.detector_of(p.detector, p.weights)  # a wrong name or file is said at once, not by a worker
     table = read(videos)
-    usable = table["video_id"][table["kept"] > 0]
+    usable = table[table["kept"] > 0]
     files = (Path(p.weights),) if p.weights else ()
-    todo = [items.Item(video_id, (frames / f"{video_id}.mkv", *files)) for video_id in usable]
+    todo = []
+    for video_id, masked in zip(usable["video_id"], usable["masked"].eq(True), strict=True):
+        mask = [mask_of(frames, video_id)] if masked else []
+        todo.append(items.Item(video_id, (frames / f"{video_id}.mkv", *mask, *files), {"masked": bool(mask)}))
     results = items.build(crops, todo, detect.work, p, plugins=[f"deepfake.detectors.{p.detector}"])
     rows = [{"video_id": item.name} | row for item, result in zip(todo, results, strict=True) for row in result.result]
     if not rows:

@@ -29,11 +29,16 @@ def run(
     for note in [f"left out {said(left)}"] * bool(left) + notes:
         print(f"extract: {root}: {note}", file=sys.stderr)
     listed = extract.selected(listed, p)
-    todo = [items.Item(row.video_id, (root / row.path,)) for row in listed.itertuples()]
-    results = items.build(frames, todo, extract.work, p.policy(), place=lambda name, file: f"{name}.mkv")
+    todo = [
+        items.Item(row.video_id, (root / row.path, *([root / row.mask] if row.mask else [])))
+        for row in listed.itertuples()
+    ]
+    results = items.build(frames, todo, extract.work, p.policy(), place=extract.place)
     table = pd.concat([listed, pd.DataFrame([result.result for result in results])], axis=1)
     if not table["kept"].any():
         raise UserError(f"{root}: none of the {len(table)} videos can be decoded: {table['reason'].iloc[0]}")
+    if useless := int(((table["mask"] != "") & (table["kept"] > 0) & ~table["masked"].eq(True)).sum()):
+        print(f"warning: {useless} masks are not there, or shorter than their videos: not used", file=sys.stderr)
     tables.write(videos, table.assign(path=table["path"].map(printable)))
     tables.write_metrics(report, extract.summary(table) | {"left_out": left})
     broken = (~table["status"].isin(USABLE)).sum()

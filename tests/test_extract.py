@@ -455,6 +455,7 @@ def test_the_summary_counts_videos_by_status_and_label(folder, odd):
         "frames_decoded": 36,
         "frames_kept": 12,
         "frames_corrupt": 0,
+        "masks": 0,
         "as_shown": {
             "turned": 1,
             "mirrored": 0,

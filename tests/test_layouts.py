@@ -235,7 +235,7 @@ def test_a_manifest_says_what_is_known_of_a_video(tmp_path):
     (row,) = manifest.scan(tmp_path).to_dict("records")
     assert row == {
         "video_id": "a.mp4", "path": "a.mp4", "label": 1, "identities": "01+02", "method": "swap", "source": "b.mp4",
-        "dataset": "mine", "split": "test", "about_mood": "good", "compression": "", "collection": "",
+        "dataset": "mine", "split": "test", "about_mood": "good", "compression": "", "collection": "", "mask": "",
     }  # fmt: skip
 
 

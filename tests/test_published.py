@@ -266,3 +266,20 @@ def test_an_edit_of_a_layout_is_noticed_where_several_may_need_it():
     assert {f"deepfake.layouts.{name}" for name in LAYOUTS} <= made.keys()
     alone = code.made_of("extract", {"extract": {"layout": "uadfv"}})["code"]
     assert [name for name in alone if name.startswith("deepfake.layouts.")] == ["deepfake.layouts.uadfv"]
+
+
+def test_a_fake_of_faceforensics_has_the_mask_of_its_own_method(tmp_path, film, noise):
+    base = tmp_path / "manipulated_sequences"
+    for method in ("Deepfakes", "FaceSwap"):
+        for folder in ("c23/videos", "c40/videos", *(["masks/videos"] if method == "Deepfakes" else [])):
+            (base / method / folder).mkdir(parents=True)
+            film(base / method / folder / "000_003.mp4", noise[:2])
+    table = scan("faceforensics", tmp_path).set_index("path")
+    mask = "manipulated_sequences/Deepfakes/masks/videos/000_003.mp4"
+    for level in ("c23", "c40"):
+        assert table.loc[f"manipulated_sequences/Deepfakes/{level}/videos/000_003.mp4", "mask"] == mask
+        assert table.loc[f"manipulated_sequences/FaceSwap/{level}/videos/000_003.mp4", "mask"] == ""
+    (tmp_path / "above").mkdir()
+    base.rename(tmp_path / "above" / "manipulated_sequences")
+    inside = scan("several", tmp_path)
+    assert f"above/{mask}" in set(inside["mask"])

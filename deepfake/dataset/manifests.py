@@ -23,7 +23,7 @@ from deepfake.dataset.videos import people
 NAMES = ("manifest.csv", "INDEX.csv")
 LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
 OPTIONAL = (  # what is not always known of a video
-    *("identities", "method", "source", "dataset", "compression", "collection", "split"),
+    *("identities", "method", "source", "dataset", "compression", "collection", "split", "mask"),
 )
 KNOWN = {"path", "label", "identity", *OPTIONAL}  # names of columns; others are kept as ABOUT with their name
 ABOUT = "about_"  # whatever else is said of a video, such as about_sex: the test is divided by it

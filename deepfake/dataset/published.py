@@ -35,6 +35,7 @@ class Clip:
     original: str = ""  # of a fake
     source: str = ""  # what it shares with others of no other name: youtube:dQw4w9WgXcQ
     collection: str = ""  # a part of the dataset that people do not leave
+    mask: str = ""  # of a fake: the video of the pixels that were forged, from the root
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def table(surveyed: Survey, notes: Iterable[str] = ()) -> pd.DataFrame:
     return videos
 
 
-_TEXTS = ("method", "dataset", "compression", "split", "collection")
+_TEXTS = ("method", "dataset", "compression", "split", "collection", "mask")
 
 
 def dealt(surveyed: Survey, split_of: Callable[[Path, Clip], str]) -> Survey:

@@ -9,6 +9,7 @@ from deepfake.base import tables
 
 TEXT = (  # columns that are never numbers: the id 000 stays one
     *("video_id", "path", "identities", "method", "source", "dataset", "compression", "collection", "group", "split"),
+    "mask",  # where a fake's pixels were forged: a video beside it, its path as that of the video
     *("status", "reason", "codec", "pix_fmt", "sar", "transfer", "primaries", "sha256", "pictures_sha256"),
     "fingerprint",
 )
@@ -18,6 +19,11 @@ USABLE = ("ok", "truncated")  # the statuses of a video that gave frames; the re
 def read(path: Path) -> pd.DataFrame:
     """The table of a file; a text is never NaN, nor a number. Raises UserError where there is none."""
     return tables.read(path, TEXT)
+
+
+def mask_of(frames: Path, video_id: str) -> Path:
+    """Where the mask of a video lies beside its frames, if it has one."""
+    return frames / ".masks" / f"{video_id}.mkv"
 
 
 def people(identities: str) -> list[str]:

@@ -42,8 +42,8 @@ _ACTED = told(
 
 
 def scan(root: Path) -> pd.DataFrame:
-    """One row a video: the reals of youtube and actors, the fakes of every method; masks are left out."""
-    videos = survey(root, NAME, FORM, read, lists=[*LISTS, TABLE])
+    """One row a video: the reals of youtube and actors, the fakes of every method with their masks."""
+    videos = with_masks(root, survey(root, NAME, FORM, read, lists=[*LISTS, TABLE]))
     lists = {split: pairs_of(root / videos.lists[name][0]) for name, split in LISTS.items() if videos.lists[name]}
     notes = []
     if lists:
@@ -73,6 +73,18 @@ def read(path: Path) -> Clip | None:
         original = f"{match['target']}__{match['scene']}"
         return Clip(1, "DFD", people, match["method"], _level(match), original=original)
     return None
+
+
+def with_masks(root: Path, survey: Survey) -> Survey:
+    """The same with the mask of each fake that has one: manipulated_sequences/METHOD/masks/videos/NAME.mp4."""
+    clips = {}
+    for path, clip in survey.clips.items():
+        if clip.label and (parts := path.parts)[-2:-1]:
+            method = Path(*parts[: parts.index(clip.method) + 1]) if clip.method in parts else path.parent
+            mask = method / "masks" / "videos" / path.name
+            clip = replace(clip, mask=mask.as_posix() if (root / mask).is_file() else "")
+        clips[path] = clip
+    return replace(survey, clips=clips)
 
 
 def person(name: str) -> str:

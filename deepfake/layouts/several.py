@@ -64,5 +64,6 @@ def moved(table: pd.DataFrame, folder: str) -> pd.DataFrame:
         video_id=[names[old] for old in table["video_id"]],
         path=[f"{folder}/{path}" for path in table["path"]],
         source=[names.get(source, source) for source in table["source"]],
+        mask=[mask and f"{folder}/{mask}" for mask in table["mask"]],
         dataset=table["dataset"].where(table["dataset"] != "", folder),
     )
