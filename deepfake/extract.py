@@ -15,7 +15,7 @@ from deepfake.base.errors import unknown
 from deepfake.base.items import Item, content
 from deepfake.base.params import Params
 from deepfake.dataset import alike
-from deepfake.dataset.videos import mask_of
+from deepfake.dataset.files import mask_of
 
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd

@@ -7,7 +7,8 @@ import pandas as pd
 from deepfake import detect
 from deepfake.base import items, params, tables
 from deepfake.base.errors import UserError
-from deepfake.dataset.videos import mask_of, read
+from deepfake.dataset.files import mask_of
+from deepfake.dataset.videos import read
 from deepfake.pages import plots
 from stages.command import In, Metric, Out, Plot, done, main
 

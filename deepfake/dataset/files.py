@@ -137,3 +137,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def mask_of(frames: Path, video_id: str) -> Path:
+    """Where the mask of a video lies beside its frames, if it has one."""
+    return frames / ".masks" / f"{video_id}.mkv"

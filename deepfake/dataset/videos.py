@@ -21,11 +21,6 @@ def read(path: Path) -> pd.DataFrame:
     return tables.read(path, TEXT)
 
 
-def mask_of(frames: Path, video_id: str) -> Path:
-    """Where the mask of a video lies beside its frames, if it has one."""
-    return frames / ".masks" / f"{video_id}.mkv"
-
-
 def people(identities: str) -> list[str]:
     """The people that a text names, joined by `+`, `;` or `,`: each once, in its order."""
     return list(dict.fromkeys(name for said in re.split("[+;,]", identities) if (name := said.strip())))
