@@ -44,7 +44,7 @@ def cells() -> list[tuple[str, int]]:
 def perturbed(path: Path, kind: str, level: int) -> Iterator[tuple[Images, float]]:
     """The frames of a video, (H, W, 3) uint8 RGB, and their times in s, after one perturbation."""
     amount = LEVELS[kind][level - 1]
-    seed = crc32(f"{kind} {level}".encode())
+    seed = crc32(f"{kind} {level} {path.name}".encode())  # one draw for all videos would be one lucky or unlucky one
     if kind == "frame_drop":
         yield from _dropped(path, amount, seed)
     elif kind in CODECS:

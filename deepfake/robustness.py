@@ -66,15 +66,20 @@ def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[s
 
 
 def metrics(found: pd.DataFrame) -> dict[str, Any]:
-    """What the cells come to, in figures few enough for a review: the mean loss, the worst cells by name, each kind."""
+    """What the cells come to, in figures few enough for a review: the mean loss, the worst cells by name, each kind.
+
+    A mean, and the worst, are of cells in which people enough are scored for an interval; the rest tell by coverage.
+    """
     known = found.set_index(found["kind"].str.replace("_", " ") + ", level " + found["level"].astype(str))
     changed = known[known["kind"] != "clean"]
+    sure = changed[changed["drop_low"].notna()]
     kinds = {str(kind): _means(own) for kind, own in changed.groupby("kind", sort=False)}
     return {
         "clean": _of(known[known["kind"] == "clean"].iloc[0]),
-        "mean_drop": _mean(changed["drop"]),
-        "worst": _at(changed, changed["auc"].astype(float), "auc"),
-        "most_false_alarms": _at(changed, -changed["false_positive_rate"].astype(float), "false_positive_rate"),
+        "mean_drop": _mean(sure["drop"]),
+        "cells": {"all": len(changed), "scored_enough": len(sure)},
+        "worst": _at(sure, sure["auc"].astype(float), "auc"),
+        "most_false_alarms": _at(sure, -sure["false_positive_rate"].astype(float), "false_positive_rate"),
         "least_covered": _at(changed, changed["coverage"].astype(float), "coverage"),
         "by_kind": kinds,
     }
@@ -85,7 +90,8 @@ def _of(row: "pd.Series[Any]") -> dict[str, Any]:
 
 
 def _means(own: pd.DataFrame) -> dict[str, Any]:
-    return {name: _mean(own[name]) for name in MEANS}
+    sure = own[own["drop_low"].notna()]
+    return {name: _mean((own if name == "coverage" else sure)[name]) for name in MEANS}
 
 
 def _mean(column: "pd.Series[Any]") -> float | None:

@@ -179,15 +179,16 @@ def test_a_further_dataset_has_a_column_of_its_own_in_page_and_card():
 
 
 def cells() -> pd.DataFrame:
-    """Three cells beside the clean one: one is bad, in one nothing is scored."""
+    """Five cells beside the clean one: one is bad, in one nothing is scored, in one hardly anything."""
     names = ("kind", "level", "auc", "auc_low", "auc_high", "false_positive_rate", "false_positive_rate_low")
-    names += ("false_positive_rate_high", "coverage", "drop")
+    names += ("false_positive_rate_high", "coverage", "drop", "drop_low")
     rows = [
-        ("clean", 0, 0.9, 0.8, 0.95, 0.1, 0.05, 0.2, 1.0, 0.0),
-        ("blur", 1, 0.85, 0.75, 0.9, 0.12, 0.06, 0.25, 1.0, 0.05),
-        ("blur", 5, 0.6, 0.5, 0.7, 0.02, 0.0, 0.1, 0.9, 0.3),
-        ("frame_drop", 5, None, None, None, None, None, None, 0.0, None),
-        ("noise", 5, 0.7, None, None, 0.8, None, None, 1.0, 0.2),
+        ("clean", 0, 0.9, 0.8, 0.95, 0.1, 0.05, 0.2, 1.0, 0.0, 0.0),
+        ("blur", 1, 0.85, 0.75, 0.9, 0.12, 0.06, 0.25, 1.0, 0.05, 0.0),
+        ("blur", 5, 0.6, 0.5, 0.7, 0.02, 0.0, 0.1, 0.9, 0.3, 0.2),
+        ("frame_drop", 5, None, None, None, None, None, None, 0.0, None, None),
+        ("noise", 5, 0.7, 0.6, 0.8, 0.8, 0.7, 0.9, 1.0, 0.2, 0.1),
+        ("noise", 6, 0.0, None, None, 1.0, None, None, 0.1, 1.0, None),  # of two videos
     ]
     return pd.DataFrame(rows, columns=names)
 
@@ -195,12 +196,13 @@ def cells() -> pd.DataFrame:
 def test_robustness_is_shown_with_its_worst_by_name_where_it_was_measured():
     text = Page(page.page(replace(facts(), robustness=cells()))).text
     for said in (
-        "changed in 4 ways",
+        "changed in 5 ways",
         "the AUC is 0.900 [0.800, 0.950]; on average 0.183 is lost.",
         "The worst is blur, level 5: AUC 0.600 [0.500, 0.700].",
-        "Most reals are called fake after noise, level 5: 0.800; as they are, 0.100 [0.050, 0.200].",
+        "Most reals are called fake after noise, level 5: 0.800 [0.700, 0.900]; as they are, 0.100 [0.050, 0.200].",
         "Fewest can be scored after frame drop, level 5: 0.0%; as they are, 100.0%.",
         "blur0.850.75 to 0.900.600.50 to 0.70",
+        "frame droptoo few0% scored",
     ):
         assert said in text, said
     assert "Robustness" not in Page(page.page(facts())).text

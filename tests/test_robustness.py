@@ -61,6 +61,7 @@ def test_the_metrics_are_few_and_name_the_worst():
     assert said["most_false_alarms"]["name"] == "blur, level 5"
     assert said["least_covered"] == {"name": "blur, level 5", "coverage": 0.9}
     assert said["by_kind"]["blur"]["auc"] == pytest.approx((mild["auc"] + bad["auc"]) / 2)
+    assert said["cells"] == {"all": 2, "scored_enough": 2}
     assert said["clean"]["auc"] == at(found, "clean", 0)["auc"]
 
 
@@ -75,6 +76,17 @@ def test_what_nobody_scores_is_undefined_and_covered_by_nothing():
     assert (said["worst"]["name"], said["least_covered"]["coverage"]) == ("blur, level 1", 0)
     whole.loc[whole["kind"] != "clean", "score"] = np.nan
     assert metrics(cells(whole, P))["worst"] == {"name": None, "auc": None, "auc_low": None, "auc_high": None}
+
+
+def test_a_cell_in_which_hardly_anything_is_scored_is_not_the_worst_but_counted():
+    whole = table()
+    lost = (whole["level"] == 5) & ~whole["video_id"].isin(["v0", "v1"])
+    whole.loc[lost, "score"] = np.nan
+    whole.loc[(whole["level"] == 5) & ~lost, "score"] = [0.9, 0.1]
+    said = metrics(cells(whole, P))
+    assert said["worst"]["name"] == said["most_false_alarms"]["name"] == "blur, level 1"
+    assert (said["cells"]["scored_enough"], said["least_covered"]["name"]) == (1, "blur, level 5")
+    assert said["mean_drop"] == at(cells(whole, P), "blur", 1)["drop"]
 
 
 def test_only_what_is_asked_for_is_tried():

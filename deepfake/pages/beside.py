@@ -61,13 +61,12 @@ def _said(cells: pd.DataFrame) -> str:
     """What perturbations cost, in sentences."""
     clean, changed = cells[cells["kind"] == "clean"].iloc[0], cells[cells["kind"] != "clean"]
     lines = [f"Whole frames were changed in {len(changed)} ways and their faces found anew, from level 1, mild, to 5."]
-    drop = changed["drop"].astype(float)
-    if drop.notna().any():
-        worst = changed.loc[changed["auc"].astype(float).idxmin()]
+    sure = changed[changed["drop_low"].notna()]  # people enough are scored for an interval
+    if len(sure):
+        drop, worst = sure["drop"].astype(float), sure.loc[sure["auc"].astype(float).idxmin()]
         lines.append(f"As the videos are, the AUC is {_within(clean, 'auc')}; on average {drop.mean():.3f} is lost.")
         lines.append(f"The worst is {_name(worst)}: AUC {_within(worst, 'auc')}.")
-    if changed["false_positive_rate"].notna().any():
-        most = changed.loc[changed["false_positive_rate"].astype(float).idxmax()]
+        most = sure.loc[sure["false_positive_rate"].astype(float).idxmax()]
         lines.append(
             f"Most reals are called fake after {_name(most)}: {_within(most, 'false_positive_rate')}; "
             f"as they are, {_within(clean, 'false_positive_rate')}."
@@ -97,7 +96,9 @@ def _map(changed: pd.DataFrame, figure: str) -> str:
 
 
 def _cell(cell: "pd.Series[Any] | None", figure: str, good: Any) -> tuple[str, str, float] | None:
-    if cell is None or pd.isna(cell[figure]):
+    if cell is None:
         return None
     value, low, high = (float(cell[name]) for name in (figure, f"{figure}_low", f"{figure}_high"))
-    return f"{value:.2f}", "" if pd.isna(low) else f"{low:.2f} to {high:.2f}", good(value)
+    if pd.isna(low):
+        return "too few", f"{cell['coverage']:.0%} scored", 0.0
+    return f"{value:.2f}", f"{low:.2f} to {high:.2f}", good(value)
