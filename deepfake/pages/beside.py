@@ -53,8 +53,8 @@ def robustness(cells: pd.DataFrame) -> str:
     if cells.empty:
         return ""
     changed = cells[cells["kind"] != "clean"]
-    maps = "".join(f"<h3>{name}</h3>" + _map(changed, figure) for figure, (name, _) in MAPS.items())
-    return f"<h2>Robustness</h2><p>{escape(_said(cells))}</p>{maps}"
+    maps = "".join(f"<div><h3>{name}</h3>{_map(changed, figure)}</div>" for figure, (name, _) in MAPS.items())
+    return f'<h2>Robustness</h2><p>{escape(_said(cells))}</p><div class="maps">{maps}</div>'
 
 
 def _said(cells: pd.DataFrame) -> str:

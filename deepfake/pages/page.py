@@ -32,7 +32,8 @@ td { white-space: nowrap; } th { font-weight: 600; }
   th, td { padding-right: .35rem; } }
 .heat td { text-align: center; padding: .25rem .5rem; border: 2px solid #fff; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } .heat td:first-child { text-align: left; padding-left: 0; }
-.heat small { display: block; font-size: .72rem; color: #333; white-space: nowrap; }
+.maps { display: flex; flex-wrap: wrap; gap: 0 2rem; } .maps > div { break-inside: avoid; max-width: 100%; }
+.heat small { display: block; font-size: .8em; color: #333; white-space: nowrap; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .6rem; }
 .charts svg { width: 100%; height: auto; }
 .mistake { border-top: 1px solid var(--line); padding: .5rem 0; break-inside: avoid; }
@@ -42,7 +43,7 @@ td { white-space: nowrap; } th { font-weight: 600; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; font-size: .8rem; }
 code { overflow-wrap: anywhere; }
 @media print { body { font-size: 11px; max-width: none; padding: 0; } pre { white-space: pre-wrap; }
-  h2, h2 + p { break-after: avoid; } tr { break-inside: avoid; }
+  .charts { grid-template-columns: repeat(3, 1fr); } h2, h3, h2 + p { break-after: avoid; } tr { break-inside: avoid; }
   table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
 """
 RATES = {  # of ISO/IEC 30107-3: presentation attacks are the fakes, bona fide presentations the reals
@@ -102,17 +103,23 @@ def _figures(m: Mapping[str, Any]) -> str:
     levels = {level: m[level] | (m["calibration"] if level == "video" else {}) for level in LEVELS}
     rows = [(said, *(within(own, name) for own in levels.values())) for name, said in ROWS.items()]
     counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
-    notes = {
-        f"{ROWS[name]} ({level}): {why}"
-        for level, own in levels.items()
-        for name, why in (own["undefined"] | own["doubtful"]).items()
-        if name in ROWS
-    }
+    notes = _notes(levels)
     chance = m["calibration"]["ece_by_chance"]
     if chance is not None:
-        notes.add(f"a perfectly calibrated detector would show a calibration error of {chance:.3f} on so few videos")
-    text = "".join(f"<li>{escape(note)}</li>" for note in sorted(notes))
+        notes.append(f"a perfectly calibrated detector would show a calibration error of {chance:.3f} on so few videos")
+    text = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return table(("", *LEVELS), [*counts, *rows]) + (f'<ul class="dim">{text}</ul>' if text else "")
+
+
+def _notes(levels: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is undefined or doubtful, each reason once: of which figures, on which levels."""
+    found: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for why in dict.fromkeys(w for own in levels.values() for w in (own["undefined"] | own["doubtful"]).values()):
+        for level, own in levels.items():
+            reasons = own["undefined"] | own["doubtful"]
+            if names := tuple(said for name, said in ROWS.items() if reasons.get(name) == why):
+                found.setdefault((names, why), []).append(level)
+    return [f"{', '.join(names)} ({', '.join(some)}): {why}" for (names, why), some in found.items()]
 
 
 def _charts(facts: Facts) -> str:
