@@ -18,6 +18,8 @@ class Motion(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         seen = mask[:, 1:]
+        if torch.compiler.is_exporting():  # no shape may depend on what a mask holds
+            return torch.cat([features, self._of_all(features, seen)], 2)
         steps = (features[:, 1:] - features[:, :-1])[seen]  # (N, D)
         if self.training and len(steps) < 2:  # of which there is no deviation
             known = self.deviations
@@ -27,3 +29,11 @@ class Motion(nn.Module):
         moved = torch.zeros_like(features)
         moved[:, 1:][seen] = steps.to(moved.dtype)
         return torch.cat([features, moved], 2)
+
+    def _of_all(self, features: Tensor, seen: Tensor) -> Tensor:
+        """The same by what is known of deviations, of the padding too, which then is zero: (B, T, D)."""
+        known = self.deviations
+        assert known.running_mean is not None
+        assert known.running_var is not None
+        steps = (features[:, 1:] - features[:, :-1] - known.running_mean) * (known.running_var + known.eps).rsqrt()
+        return nn.functional.pad(steps.masked_fill(~seen.unsqueeze(-1), 0.0), (0, 0, 1, 0))
