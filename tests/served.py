@@ -19,12 +19,14 @@ MAIN = "from deepfake.app.cli import main; main()"
 class Served:
     """A service of its own folder for temporary files, killed with all its workers at the end."""
 
-    def __init__(self, folder: Path, *arguments: str, command: str = "serve", **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, command: str = "serve", detector: str = "builtin", **environment: str
+    ) -> None:
         self.tmp, self.said = folder / "tmp", folder / "said.txt"
         self.tmp.mkdir(parents=True)
         own = {"TMPDIR": str(self.tmp), "TORCHINDUCTOR_CACHE_DIR": str(folder), "HOME": str(folder)}
         own |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        call = [sys.executable, "-c", MAIN, command, "--detector", "builtin", *arguments]
+        call = [sys.executable, "-c", MAIN, command, "--detector", detector, *arguments]
         with self.said.open("w") as said:
             self.process = psutil.Popen(
                 call, cwd=folder, env=os.environ | own | environment, stdout=said, stderr=subprocess.STDOUT
@@ -84,9 +86,9 @@ class Served:
 class Http(Served):
     """`deepfake serve`, asked over the network."""
 
-    def __init__(self, folder: Path, *limits: str, **environment: str) -> None:
+    def __init__(self, folder: Path, *limits: str, detector: str = "builtin", **environment: str) -> None:
         given = [part for limit in limits for part in ("--limit", limit)]
-        super().__init__(folder, "--port", "0", *given, **environment)
+        super().__init__(folder, "--port", "0", *given, detector=detector, **environment)
         self.listens()
         self.client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
 
