@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 VERBS = ("extract", "detect", "filter", "split", "augment", "train", "calibrate", "evaluate", "forge", "demo", "export")
-DOORS_ONLY = ("typer", "streamlit", "sqlalchemy", "alembic", "dvc")
+DOORS_ONLY = ("typer", "streamlit", "fastapi", "starlette", "uvicorn", "pebble", "sqlalchemy", "alembic", "dvc")
 HEAVY = {"torch", "sklearn", "albumentations"}
 LIGHT = {  # what a stage may not import: seconds, though nothing is to be done
     "extract": HEAVY,

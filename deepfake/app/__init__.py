@@ -1,1 +1,1 @@
-"""app: the doors of a trained detector: the command line now, the page later."""
+"""app: the doors of a trained detector: command line, page in the browser, HTTP."""
