@@ -2,113 +2,39 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from fractions import Fraction
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
 
-import av
 import numpy as np
-from av.audio.stream import AudioStream
 
-from deepfake.base.disk import aside
 from deepfake.base.opencv import cv2
+from deepfake.player.copying import remade
 from deepfake.prediction import Prediction, Track
 from deepfake.video import Damaged, Images, Reading
 
 REAL, EVEN, FAKE = (46, 139, 87), (214, 160, 30), (200, 50, 50)  # RGB: of P(fake) 0, .5 and 1
 INK, PAPER = (235, 235, 235), (24, 24, 24)
-SOUNDS = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "mp3float", "opus"}  # that players expect in MP4
-CLOCK = 90000  # ticks a second
 Colour = tuple[int, int, int]
 
 
 def write(target: Path, path: Path, said: Prediction) -> int:
-    """Write the video as MP4 with what was said of it; how many frames. Raises Unreadable where nothing decodes.
+    """Write the video as MP4 with what was said of it; how many frames. Raises Unreadable where nothing decodes."""
+    return remade(target, path, shown(path, said))
 
-    Frames keep their times; sound is copied as it is where players expect its codec in MP4, and else encoded as AAC.
-    """
+
+def shown(path: Path, said: Prediction) -> Iterator[tuple[float, Images]]:
+    """Each frame of the video that decodes, and when it is shown, in s: with boxes, verdict and strip."""
     reading = Reading(path)
     strip: Images | None = None
-    count, last = 0, -1
-    with aside(target) as new, av.open(new, "w", format="mp4") as out, av.open(str(path)) as source:
-        sound = Sound(source, out)
-        stream = out.add_stream("libx264", options={"crf": "20", "preset": "veryfast"})
-        stream.codec_context.time_base = Fraction(1, CLOCK)
-        for frame in whole(reading):
-            time = frame.time - reading.times[0]
+    duration = 0.0
+    with suppress(Damaged):  # the prediction says so
+        for frame in reading:
             image = frame.rgb()
             if strip is None:
                 duration = max(reading.info.duration, said.timeline[-1].end if said.timeline else 0.0)
                 strip = timeline(said, image.shape[1], bar_of(image), duration)
-                stream.width, stream.height = (
-                    side + side % 2 for side in (image.shape[1], image.shape[0] + len(strip))
-                )
-                stream.pix_fmt = "yuv420p"
-            shown = drawn(image, said, time, strip, duration)
-            fitted = np.zeros((stream.height, stream.width, 3), np.uint8)  # sides may change on the way
-            high, wide = min(len(shown), stream.height), min(shown.shape[1], stream.width)
-            fitted[:high, :wide] = shown[:high, :wide]
-            picture = av.VideoFrame.from_ndarray(fitted, format="rgb24")
-            last = max(last + 1, round(frame.time * CLOCK))
-            picture.pts, picture.time_base = last, Fraction(1, CLOCK)
-            sound.until(frame.time)
-            out.mux(stream.encode(picture))
-            count += 1
-        out.mux(stream.encode())
-        sound.until(float("inf"))
-    return count
-
-
-def whole(reading: Reading) -> Iterator[Any]:
-    """The frames as far as they decode."""
-    try:
-        yield from reading
-    except Damaged:  # the prediction says so
-        return
-
-
-class Sound:
-    """The sound of a file on its way to another, in step with the pictures: memory holds what is between them."""
-
-    def __init__(self, source: Any, out: Any) -> None:
-        self.out = out
-        self.pairs: dict[int, tuple[AudioStream, AudioStream, bool]] = {}  # by index: from, to, copied
-        for one in source.streams.audio:
-            copied = one.codec_context.name in SOUNDS
-            made = out.add_stream_from_template(one) if copied else out.add_stream("aac", rate=one.rate)
-            self.pairs[one.index] = (one, made, copied)
-        self.packets = source.demux(*(one for one, _, _ in self.pairs.values())) if self.pairs else iter(())
-        self.ended = not self.pairs
-
-    def until(self, time: float) -> None:
-        """Write what is heard up to a time in s."""
-        while not self.ended:
-            packet = next(self.packets, None)
-            if packet is None:
-                self.ended = True
-                self.rest()
-                return
-            self.put(packet)
-            if packet.pts is not None and float(packet.pts * packet.time_base) > time:
-                return
-
-    def put(self, packet: Any) -> None:
-        """Write a packet, copied or encoded anew."""
-        _, made, copied = self.pairs[packet.stream.index]
-        if copied:
-            if packet.dts is not None:
-                packet.stream = made
-                self.out.mux(packet)
-            return
-        for frame in cast(list[Any], packet.decode()):
-            self.out.mux(made.encode(frame))
-
-    def rest(self) -> None:
-        """Write what the encoders still hold."""
-        for _, made, copied in self.pairs.values():
-            if not copied:
-                self.out.mux(made.encode(None))
+            yield frame.time, drawn(image, said, frame.time - reading.times[0], strip, duration)
 
 
 def colour(score: float) -> Colour:

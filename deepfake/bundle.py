@@ -18,13 +18,16 @@ from deepfake.base.disk import aside, link
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.dataset import videos
+from deepfake.novelty import Gaussian
 from deepfake.scores import Scoring
 
 if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
     from torch import Tensor
 
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
-FORMAT = 3
+KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
+FORMAT = 4
+READABLE = (3, FORMAT)  # 3 does not say what its training looked like
 TRAIN_ANEW = "train it anew: dvc repro --force train"
 
 
@@ -34,6 +37,7 @@ class MemberCard(Params):
     weights: str  # its file in the folder
     settings: dict[str, Any]  # section train of params.yaml
     epoch: int  # that it is of, from 0
+    known: str = ""  # the file of what the faces of its training look like; "": nobody noted it
 
 
 class NetworksCard(Params):
@@ -63,6 +67,7 @@ class Trained:
     state: "Mapping[str, Tensor]"
     settings: dict[str, Any]
     epoch: int
+    known: Gaussian | None = None  # what the faces of its training look like
 
 
 def save_networks(folder: Path, trained: Sequence[Trained], validation: pd.DataFrame) -> None:
@@ -75,6 +80,9 @@ def save_networks(folder: Path, trained: Sequence[Trained], validation: pd.DataF
         for number, one in enumerate(trained):
             card = MemberCard(weights=f"member_{number}.safetensors", settings=one.settings, epoch=one.epoch)
             save_file({name: value.contiguous() for name, value in one.state.items()}, new / card.weights)
+            if one.known is not None:
+                card = card.model_copy(update={"known": f"member_{number}{KNOWN}"})
+                one.known.save(new / card.known)
             members.append(card)
         tables.write(new / VALIDATION, validation)
         _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members))
@@ -125,7 +133,7 @@ def plugins(folder: Path) -> list[str]:
 
 
 def read_validation(folder: Path) -> pd.DataFrame:
-    """The logits of validation: video_id, label, group, track, sequence, logit, faces, member."""
+    """The logits of validation: video_id, label, group, track, sequence, logit, faces, member; distance from 4 on."""
     return videos.read(folder / VALIDATION)
 
 
@@ -151,7 +159,10 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
             for member in read_networks(detector).members:
                 name = f"member_{len(members)}.safetensors"
                 link(detector / member.weights, new / name)
-                members.append(member.model_copy(update={"weights": name}))
+                known = f"member_{len(members)}{KNOWN}" if member.known else ""
+                if known:
+                    link(detector / member.known, new / known)
+                members.append(member.model_copy(update={"weights": name, "known": known}))
         table = pd.concat(validations, ignore_index=True)
         tables.write(new / VALIDATION, table)
         _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members))
@@ -169,7 +180,7 @@ def halve(folder: Path, detector: Path) -> int:
     with aside(folder) as new:
         new.mkdir()
         for file in sorted(detector.iterdir()):
-            if file.suffix == ".safetensors":
+            if file.suffix == ".safetensors" and not file.name.endswith(KNOWN):
                 state = load_file(file)
                 save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, new / file.name)
             elif file.name != CARD:
@@ -194,8 +205,9 @@ def _read(path: Path, model: type[C]) -> C:
         where = ".".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"]
         raise UserError(f"{path.parent}: a broken bundle: {path.name}: {reason}", TRAIN_ANEW) from None
-    if card.format != FORMAT:
-        raise UserError(f"{path}: format {card.format}, this version reads {FORMAT}", TRAIN_ANEW)
+    if card.format not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise UserError(f"{path}: format {card.format}, this version reads {known}", TRAIN_ANEW)
     return card
 
 

@@ -14,6 +14,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
+from deepfake import novelty
 from deepfake.base.params import Params
 from deepfake.measures.intervals import auc
 from deepfake.measures.statistics import Sample
@@ -34,6 +35,9 @@ class CalibrateParams(Params):
     abstain: float = Field(
         ge=0, lt=1
     )  # share of validation's videos of which nothing is said: the nearest to even odds
+    unlike: float = Field(
+        default=0.05, ge=0, lt=1
+    )  # share of new videos of validation's kind that may be taken for unlike the training data; 0: no such check
     min_groups: int = Field(ge=2)  # of people of each class in validation; fewer are warned of
     resamples: int = Field(ge=100)  # of the people, for the interval of the AUC
     seed: int = Field(ge=0)
@@ -78,6 +82,7 @@ def fit(validation: pd.DataFrame, p: CalibrateParams) -> tuple[Scoring, dict[str
     found |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
     found |= {"selective_accuracy": selective(logits.label, odds)}
     found |= {"calibrator": kind, "tracks": way, "untrained": untrained(found)}
+    found |= {"novelty": novelty.bound(validation, p.unlike)}
     return scoring, found
 
 

@@ -14,10 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from deepfake import bundle, clips
+from deepfake import bundle, clips, novelty
 from deepfake.base.errors import UserError
 from deepfake.clips import padded, resized
 from deepfake.models.network import Architecture, Network, to_clips
+from deepfake.novelty import Gaussian
 from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
 
@@ -42,6 +43,7 @@ class Member:
 
     network: Judge
     settings: dict[str, Any]
+    known: Gaussian | None = None  # what the faces of its training look like; None: nobody noted it
 
     def logits(self, faces: Images, order: Order | None = None) -> list[float]:
         """A logit for each sequence of a track's faces, (T, S, S, 3) uint8 RGB, in memory or mapped from a file."""
@@ -50,6 +52,12 @@ class Member:
         if order is not None:
             sequences = [order(sequence) for sequence in sequences]
         return logits_of(self.network, faces, sequences, frames, int(self.settings["side"]))
+
+    def distance(self, faces: Images) -> float | None:
+        """How far a track's faces, (T, S, S, 3) uint8 RGB, are from the training data, where that is known."""
+        if self.known is None:
+            return None
+        return float(self.known.distance(novelty.look(faces, int(self.settings["side"]))[None])[0])
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,24 @@ class Detector:
     def track(self, faces: Images, order: Order | None = None) -> TrackScore:
         """What is said of a track's faces, (T, S, S, 3) uint8 RGB; of an ensemble the mean of its members.
 
+        How far they are from the training data is said of faces as they are filmed, without an `order`.
         The mean of each sequence, or of the track where the members' sequences differ in length.
         """
         all_of_them = [member.logits(faces, order) for member in self.members]
         if len({len(logits) for logits in all_of_them}) > 1:
             all_of_them = [[float(np.mean(logits))] for logits in all_of_them]
-        return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces))
+        far = [member.distance(faces) for member in self.members] if order is None else []
+        known = [one for one in far if one is not None]
+        distance = float(np.mean(known)) if len(known) == len(self.members) else None
+        return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces), distance)
+
+    def novelty(self, tracks: Sequence[TrackScore]) -> float | None:
+        """How far a video is from the training data: above 1, further than what was measured. None: nobody knows."""
+        known = self.validation.get("novelty")
+        far = [track.distance for track in tracks if track.distance is not None]
+        if not known or len(far) < len(tracks):
+            return None
+        return float(np.average(far, weights=[track.faces for track in tracks]) / known["bound"])
 
     def score(self, tracks: Sequence[TrackScore]) -> float:
         """P(fake) of a video from its tracks, calibrated where real and fake are equally likely beforehand."""
@@ -133,11 +153,22 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
         except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
             reason = shorten(str(error), 200)  # one line: torch lists every weight that does not fit
             raise UserError(f"{folder}: a broken bundle: {member.weights}: {reason}", bundle.TRAIN_ANEW) from None
-        members.append(Member(network.to(device()).eval(), member.settings))
+        members.append(Member(network.to(device()).eval(), member.settings, known_of(folder, member)))
     params = card.params
     if weights := params["detect"]["weights"]:  # it lies in the bundle, wherever that is
         params = params | {"detect": params["detect"] | {"weights": str(folder / weights)}}
     return Detector(tuple(members), card.scoring, params, card.validation)
+
+
+def known_of(folder: Path, member: bundle.MemberCard) -> Gaussian | None:
+    """What the faces of a member's training look like; None of a detector that does not say. Raises UserError."""
+    if not member.known:
+        return None
+    try:
+        return Gaussian.load(folder / member.known)
+    except (SafetensorError, KeyError, TypeError, AssertionError) as error:
+        reason = shorten(str(error), 200)
+        raise UserError(f"{folder}: a broken bundle: {member.known}: {reason}", bundle.TRAIN_ANEW) from None
 
 
 def architecture(settings: Mapping[str, Any]) -> Architecture:

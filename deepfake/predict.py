@@ -15,6 +15,7 @@ from scipy.special import logit
 
 from deepfake import clips, detect, extract
 from deepfake import video as films
+from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
 from deepfake.filter import FilterParams, judge
 from deepfake.inference import Detector
@@ -179,24 +180,28 @@ def forged_somewhere(judged: Sequence[Window]) -> bool:
 def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
     """What the detector says of a prepared video."""
     if not video.images:
-        said = "inconclusive" if video.status in SEEN else ""
-        return Prediction(str(path), video.status, video.reason, None, None, THRESHOLD, (), said)
+        wording = "inconclusive" if video.status in SEEN else ""
+        return Prediction(str(path), video.status, video.reason, None, None, THRESHOLD, (), wording)
     good = video.faces[video.faces["reason"] == ""]
     voices = {track: detector.track(images) for track, images in video.images.items()}
     tracks = tuple(told(one, good[good["track"] == track], video, detector) for track, one in voices.items())
-    score = scoring.judged(detector, voices.values()).score
-    verdict, why = judged(score, detector)
-    reason = "; ".join(filter(None, [video.reason, why]))
-    return Prediction(str(path), video.status, reason, score, verdict, THRESHOLD, tracks, detector.wording(verdict))
+    said = scoring.judged(detector, voices.values())
+    verdict = "inconclusive" if detector.untrained else said.verdict
+    reason = "; ".join(filter(None, [video.reason, doubt(said, detector)]))
+    return Prediction(
+        *(str(path), video.status, reason, said.score, verdict, THRESHOLD, tracks, detector.wording(verdict)),
+        novelty=said.novelty and round(said.novelty, DIGITS),
+    )
 
 
-def judged(score: float, detector: Detector) -> tuple[str, str]:
-    """The verdict of a score, and where that is "inconclusive" why."""
+def doubt(said: scoring.Judgement, detector: Detector) -> str:
+    """Why a verdict is "inconclusive"; "" where it is not."""
     if detector.untrained:
-        return "inconclusive", f"this detector did not learn to tell fakes: {detector.untrained}"
-    verdict = detector.verdict(score)
+        return f"this detector did not learn to tell fakes: {detector.untrained}"
+    if said.novelty is not None and said.novelty > 1:
+        return f"unlike the training data: {said.novelty:.1f} times as far from it as videos may be of this detector"
     near = "the odds are nearer to even than those of which this detector speaks"
-    return verdict, near if verdict == "inconclusive" else ""
+    return near if said.verdict == "inconclusive" else ""
 
 
 def told(voice: TrackScore, faces: pd.DataFrame, video: Prepared, detector: Detector) -> Track:

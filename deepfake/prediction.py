@@ -67,6 +67,7 @@ class Prediction:
     wording: str = (
         ""  # authentic, nothing suspicious, suspicious, manipulated: no surer than the detector; inconclusive
     )
+    novelty: float | None = None  # above 1: unlike the training data; None where the detector does not know it
     timeline: tuple[Window, ...] = ()  # of a long video: all of it, window by window
 
     def to_dict(self) -> dict[str, Any]:

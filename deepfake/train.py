@@ -22,6 +22,9 @@ from deepfake.learning.learner import Learner, Learning, clip_logits
 from deepfake.learning.monitor import Monitor
 from deepfake.models.network import Architecture, Network
 from deepfake.models.weights import freeze
+from deepfake.novelty import Gaussian, look
+
+MOST = 4096  # tracks of train by which faces unlike them are told
 
 
 class TrainParams(Architecture, Learning):
@@ -43,7 +46,8 @@ class Learnt:
 
     network: Network
     epoch: int
-    validation: pd.DataFrame  # a row a sequence: video_id, label, group, track, sequence, logit, faces (of its track)
+    validation: pd.DataFrame  # a row a sequence: video_id, label, group, track, sequence, logit, faces, distance
+    known: Gaussian | None  # what the faces of train look like; None where there are too few
 
 
 def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float = 0.0) -> list[Learnt]:
@@ -98,8 +102,9 @@ def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: f
         print("train: this very training was done before: its networks are taken", file=sys.stderr)
         resume.restore(done["curves"], curves)
     learner.load_state_dict(done["state_dict"])
-    validation = validation_of(network.to(device()).eval(), val, p)
-    return Learnt(network.cpu(), int(done["epoch"]), validation)
+    known = known_of(train, p, network.side)
+    validation = validation_of(network.to(device()).eval(), val, p, known)
+    return Learnt(network.cpu(), int(done["epoch"]), validation, known)
 
 
 def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) -> None:
@@ -141,12 +146,21 @@ def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) 
         trainer.strategy.barrier()
 
 
-def validation_of(network: Network, val: Tracks, p: TrainParams) -> pd.DataFrame:
+def known_of(train: Tracks, p: TrainParams, side: int) -> Gaussian | None:
+    """What the faces of train look like, as they are filmed; of at most MOST tracks, by chance."""
+    plain = np.flatnonzero(train.table["copy"] == 0)
+    chosen = np.sort(np.random.default_rng(p.seed).permutation(plain)[:MOST])
+    return Gaussian.fit(np.stack([look(train[int(index)], side) for index in chosen])) if len(chosen) else None
+
+
+def validation_of(network: Network, val: Tracks, p: TrainParams, known: Gaussian | None) -> pd.DataFrame:
     """What the network says of validation: a row a sequence, as calibrate reads it."""
     rows = []
     for index, clip in enumerate(val.table[["video_id", "label", "group", "track"]].to_dict("records")):
-        logits = clip_logits(network, val, index, p.frames, p.sampling)
-        clip["faces"] = len(val[index])
+        logits, faces = clip_logits(network, val, index, p.frames, p.sampling), val[index]
+        clip["faces"] = len(faces)
+        far = None if known is None else float(known.distance(look(faces, network.side)[None])[0])
+        clip["distance"] = None if far is None else round(far, DIGITS)
         rows += [clip | {"sequence": number, "logit": round(logit, DIGITS)} for number, logit in enumerate(logits)]
     return pd.DataFrame(rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepfake import clips, evaluate, inference
+from deepfake import clips, evaluate, inference, novelty
 from deepfake.base import params, tables
 from deepfake.dataset.videos import read
 from deepfake.measures import baselines, scoring, slices
@@ -54,6 +54,7 @@ def run(
     table, parts = read(predictions), read(sequences)  # what is written is what is measured
     figures = evaluate.metrics(table, scoring.tracks(loaded, parts), parts, slices.properties(known, seen), p)
     figures["baselines"]["metadata"]["auc_over_all"] = baselines.auc_over_all(numbers, "metadata")
+    figures["unlike_training"] = novelty.counted(table)
     further = tables.read(extra, TEXTS).set_index("video_id", drop=False)
     figures |= evaluate.further(further.join(baselines.scores(numbers, further).add_prefix("baseline_")), p)
     deciding, rest = evaluate.parted(figures)
@@ -86,6 +87,7 @@ def predict(
         scores = scoring.scores(detector, arrays(own), orders)
         said = {name: scoring.judged(detector, tracks.values()) for name, tracks in scores.items()}
         row = {"video_id": video_id, "score": said["logit"].score, "verdict": said["logit"].verdict}
+        row["novelty"] = said["logit"].novelty
         row |= {name: one.score for name, one in said.items() if name != "logit"}
         for number, member in enumerate(members):
             row[f"member_{number}"] = scoring.judged(

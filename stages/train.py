@@ -53,7 +53,8 @@ def run(
     learnt = fit(train, val, p, curves, augment.self_blend)
     if not is_first():
         return
-    trained = [bundle.Trained(best.network.state_dict(), p.model_dump(mode="json"), best.epoch) for best in learnt]
+    settings = p.model_dump(mode="json")
+    trained = [bundle.Trained(best.network.state_dict(), settings, best.epoch, best.known) for best in learnt]
     validation = pd.concat([best.validation.assign(member=number) for number, best in enumerate(learnt)])
     bundle.save_networks(networks, trained, validation)
     epochs = " and ".join(f"epoch {best.epoch}" for best in learnt)

@@ -193,7 +193,7 @@ def test_the_copy_has_each_frame_the_boxes_a_strip_and_the_sound(tmp_path, name,
 
 def test_a_video_without_sound_or_faces_is_copied_all_the_same(tmp_path, odd):
     assert annotate.write(tmp_path / "out.mp4", odd("truncated"), said(None, None)) == len(
-        list(annotate.whole(video.Reading(odd("truncated"))))
+        list(annotate.shown(odd("truncated"), said(None, None)))
     )
 
 

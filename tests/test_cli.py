@@ -128,7 +128,7 @@ def test_each_line_of_json_is_a_video(deepfake, detector, odd):
     code, said, _ = deepfake("predict", odd("plain"), odd("black"), "--json", "--detector", detector)
     assert code == 1
     scored, without = (json.loads(line) for line in said.splitlines())
-    names = "path status reason score verdict threshold tracks wording timeline detector"
+    names = "path status reason score verdict threshold tracks wording novelty timeline detector"
     assert list(scored) == names.split()
     assert scored["path"] == str(odd("plain"))
     assert 0 < scored["score"] < 1

@@ -459,7 +459,7 @@ def test_the_migrations_are_in_the_wheel_and_run_from_it(tmp_path):
 BOX = Box(1 / 3, 7, 8, 90, 91)
 FACE = Track(0, 0.9, 4, 1 / 3, 2.0, (Span(1 / 3, 2.0, 0.9),), BOX, (BOX,))
 WINDOW = Window(0.0, 10.0, "ok", "", 0.9, "fake", (FACE,))
-SAID = Prediction("a.mp4", "ok", "", 0.9, "fake", 0.5, (FACE,), "suspicious", (WINDOW,))
+SAID = Prediction("a.mp4", "ok", "", 0.9, "fake", 0.5, (FACE,), "suspicious", 0.7, (WINDOW,))
 
 
 @pytest.fixture

@@ -99,6 +99,8 @@ def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
 @pytest.mark.parametrize("balance", ["pairs", "weights", "none"])
 def test_a_patch_that_marks_the_fakes_is_learnt_in_three_epochs(tracks, tmp_path, balance):
     one = fit_one(*halves(tracks), params(balance=balance), tmp_path / "curves")
+    assert one.known is not None
+    assert one.validation["distance"].between(0, np.inf, inclusive="neither").all()
     assert (one.validation["video_id"].nunique(), auc_of(one)) == (8, 1.0)
     assert 0 <= one.epoch < 3
     assert not one.network.training

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deepfake.app import dataset, split
+from deepfake.app.case import command as filing
 from deepfake.app.compare import compare
 from deepfake.app.doctor import doctor
 from deepfake.app.evaluate_scores import evaluate_scores
@@ -28,6 +29,8 @@ app = typer.Typer(
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(split.app, name="split")
 app.command()(asking.predict)
+app.command()(filing.case)
+app.command()(filing.verify)
 
 
 @app.command()

@@ -254,7 +254,10 @@ def trained() -> Iterator[Check]:
         yield Check("models", str(folder), "broken" if folder.is_dir() else "absent", error.args[0], error.hint)
     else:
         auc = card.validation.get("auc")
-        yield Check("models", str(folder), "ok", f"whole, validation AUC {auc:.3f}" if auc is not None else "whole")
+        said = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
+        if not card.validation.get("novelty"):
+            said += "; does not know what is unlike its training data"
+        yield Check("models", str(folder), "ok", said)
 
 
 def size(count: float) -> str:

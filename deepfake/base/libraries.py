@@ -6,8 +6,10 @@ from pathlib import Path
 
 # What installs a module, where that has another name; of several each that is there counts.
 PROVIDERS = {
+    "c2pa": ("c2pa-python",),
     "cv2": ("opencv-contrib-python", "opencv-contrib-python-headless", "opencv-python", "opencv-python-headless"),
     "dlib": ("dlib", "dlib-bin"),
+    "fpdf": ("fpdf2",),
     "sklearn": ("scikit-learn",),
 }
 # What computes behind a library that a module imports.

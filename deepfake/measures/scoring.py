@@ -25,13 +25,16 @@ class Judgement:
     """What is said of a video, or of a part of it."""
 
     score: float  # P(fake), rounded as it is written
-    verdict: str  # "fake" or "real": the frozen threshold, on the score that is shown
+    verdict: str  # "fake" or "real": the frozen threshold, on the score that is shown; or "inconclusive"
+    novelty: float | None = None  # above 1: unlike the training data, and "inconclusive" whatever the score
 
 
 def judged(detector: "Detector", tracks: Iterable[TrackScore]) -> Judgement:
     """What its tracks say of a video; some of them, or a part of one, as if there were no more."""
-    score = round(detector.score(list(tracks)), DIGITS)
-    return Judgement(score, detector.verdict(score))
+    own = list(tracks)
+    score, novelty = round(detector.score(own), DIGITS), detector.novelty(own)
+    unlike = novelty is not None and novelty > 1
+    return Judgement(score, "inconclusive" if unlike else detector.verdict(score), novelty)
 
 
 def scores(
@@ -44,7 +47,7 @@ def scores(
     found: dict[str, Tracks] = {name: {} for name in orders}
     for track, images in tracks:
         for name, order in orders.items():
-            found[name][track] = detector.track(images, order)
+            found[name][track] = detector.track(images, None if order is as_filmed else order)
     return found
 
 

@@ -1,0 +1,216 @@
+"""pages: a case in words: the sections of case.html and case.pdf, from its facts alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deepfake.app.predict.outputs import clock
+from deepfake.pages.document import Pictures, Points, Section, Table, Text, Timeline
+
+Facts = Mapping[str, Any]
+
+TITLE = "Case report: is this video manipulated?"
+STANDING = (
+    "Three things are kept apart: what the file's signed history says (2), what the file says of itself (3), and what "
+    "a statistical detector holds for likelier (4). None of them is a proof."
+)
+LIMITS = (
+    "The detector knows the methods of forging that it was trained on. On others, and on videos from messengers or "
+    "other cameras, it is worse, by an unknown amount: published detectors lose half of what they know in the wild.",
+    "It looks at faces alone. A forged voice, text or scene is not seen.",
+    "P(fake) supposes that real and fake are equally likely beforehand. Where fakes are rare, most alarms are false: "
+    "the likelihood ratio is to be weighed with all else that is known of the case.",
+    "Its verdict is a hint for a person who checks it, not a proof.",
+)
+SCALE = (
+    "Likelihood ratio: how many times likelier such a score is of a fake than of a real video, as calibrated on the "
+    "detector's validation. Words by the scale of ENFSI, Guideline for evaluative reporting in forensic science, 2015."
+)
+SIGNED = {
+    "signer": "Signed by",
+    "signed": "Signed at",
+    "program": "Written by",
+    "actions": "Said to have been done",
+    "sources": "Said to come from",
+    "faults": "What does not hold",
+}
+RATES = {
+    "auc": "AUC",
+    "eer": "equal error rate",
+    "false_positive_rate": "reals called fake",
+    "false_negative_rate": "fakes called real",
+}
+UNTESTED = (
+    "No test was named (--test reports/metrics.json): the figures are of the videos that it was calibrated on, and "
+    "flatter it."
+)
+AGAIN = (
+    "deepfake verify FOLDER runs all of it again and says whether exhibit, detector, program and score are the same. "
+    "No time and no path is part of this report: the same video, detector and program give the same bytes."
+)
+
+
+def sections(f: Facts, pictures: Mapping[str, bytes]) -> Iterator[Section]:
+    """The report: what the file is, what it says of itself, what the detector says, and what that is worth."""
+    yield Section("In short", (Text(summary(f), "strong"), Text(STANDING, "dim")))
+    yield Section("1. The exhibit", (Table((), list(exhibit(f["exhibit"]))),))
+    yield Section("2. Content credentials", tuple(credentials(f["credentials"])))
+    yield Section("3. What the file says of itself", tuple(container(f["container"])))
+    yield Section("4. The detector's opinion", tuple(opinion(f["opinion"], pictures)))
+    yield Section("5. What that is worth: known error rates", tuple(errors(f)))
+    yield Section("6. Scope and limits", (Points(LIMITS), Text(SCALE, "dim")))
+    yield Section("7. How it is repeated", tuple(repeat(f)))
+    yield Section("8. Examiner", (Table((), [(name, "\n\n") for name in ("Name", "Place and date", "Signature")]),))
+
+
+def summary(f: Facts) -> str:
+    """The case in a few sentences."""
+    said = f["opinion"]
+    first = f"Exhibit {f['exhibit']['name']} (SHA-256 begins with {f['exhibit']['sha256'][:16]}). "
+    if said["score"] is None:
+        return f"{first}The detector gives no score: {said['status']}: {said['reason']}."
+    if said["log10_ratio"] is None:
+        return f"{first}The detector's opinion is inconclusive: {said['reason']}."
+    note = f" {said['reason'].capitalize()}." if said["reason"] else ""
+    return f'{first}The detector\'s word is "{said["wording"]}": {said["verbal"]}, P(fake) {said["score"]:.3f}.{note}'
+
+
+def exhibit(e: Facts) -> Iterator[tuple[str, str]]:
+    """What identifies the file."""
+    yield "File", e["name"]
+    yield "Size", f"{e['bytes']:,} bytes"
+    yield "SHA-256", e["sha256"]
+
+
+def credentials(c: Facts) -> Iterator[Text | Table]:
+    """What its signed history says."""
+    yield Text(c["said"])
+    known = {name: c[key] for key, name in SIGNED.items() if c.get(key)}
+    if known:
+        yield Table((), [(name, one if isinstance(one, str) else ", ".join(one)) for name, one in known.items()])
+        yield Text("Credentials are claims of their signer, read without the network: revocation is not known.", "dim")
+
+
+def container(c: Facts) -> Iterator[Text | Table | Points]:
+    """What the file says of itself."""
+    rows = [("Container", c["format"]), ("Duration", f"{c['duration']:.3f} s")]
+    rows.append(("Bit rate", f"{c['bitrate'] / 1000:.0f} kbit/s"))
+    rows += [(f"Stream {one['index']}, {one['type']}", stream(one)) for one in c["streams"]]
+    rows += [("Tags", tags(c["tags"]))] if c["tags"] else []
+    rows += [(f"Tags of stream {one['index']}", tags(one["tags"])) for one in c["streams"] if one["tags"]]
+    rows += [("Boxes", " ".join(c["boxes"]))] if c["boxes"] else []
+    if c["edits"]:
+        rows.append(("Edit lists", "; ".join(f"from {one['start']}, {one['duration']} long" for one in c["edits"])))
+    yield Table((), rows)
+    if c["signs"]:
+        yield Text("Signs of having been written by a program. Every messenger and every editor leaves such.")
+        yield Points(c["signs"])
+    else:
+        yield Text("No sign of having been written by another program than a camera's. Tags are easily changed.")
+
+
+def stream(one: Facts) -> str:
+    """A stream in a line."""
+    said = f"{one['codec']} {one['profile']}".strip()
+    if one["type"] == "video" and "width" in one:
+        said += f", {one['width']} x {one['height']} px, {one['pixels']}"
+        said += f", {one['rate']:g} frames a second" if one["rate"] else ""
+        said += f", {one['frames']} frames by its header" if one["frames"] else ""
+    if one["type"] == "audio" and "channels" in one:
+        said += f", {one['sampling']} Hz, {one['channels']} channels"
+    return said + ("; looked at" if one["shown"] else "")
+
+
+def tags(found: Mapping[str, str]) -> str:
+    """Tags in a line."""
+    return "; ".join(f"{name}: {value}" for name, value in found.items())
+
+
+def opinion(o: Facts, pictures: Mapping[str, bytes]) -> Iterator[Text | Table | Pictures | Timeline]:
+    """What the detector says."""
+    rows = [("Verdict", f"{o['wording'] or o['status']}" + (f" ({o['verdict']})" if o["verdict"] else ""))]
+    if o["score"] is not None:
+        rows.append(("P(fake)", f"{o['score']:.6f}, calibrated; threshold {o['threshold']:.3f}"))
+    rows.append(("Likelihood ratio", ratio(o["log10_ratio"], o["verbal"])))
+    rows += [("Why", o["reason"])] if o["reason"] else []
+    known = "not known of this detector" if o["novelty"] is None else f"{o['novelty']:.2f} (above 1: unlike)"
+    rows.append(("Distance from its training data", known))
+    yield Table((), rows)
+    if o["tracks"]:
+        yield Table(("Face", "from", "to", "frames", "P(fake)"), [faced(one) for one in o["tracks"]])
+    if pictures:
+        yield Pictures([(one, name) for name, one in pictures.items()])
+    if o["timeline"]:
+        yield Timeline(
+            "P(fake) over time, window by window", [(w["start"], w["end"], w["score"]) for w in o["timeline"]]
+        )
+        yield Table(("Window", "P(fake)", "verdict", "faces"), [windowed(one) for one in o["timeline"]])
+    elif o["tracks"]:
+        first = o["tracks"][0]["timeline"]
+        yield Timeline("P(fake) over time, of the first face", [(s["start"], s["end"], s["score"]) for s in first])
+
+
+def faced(t: Facts) -> tuple[int, str, str, int, str]:
+    """A face as a row."""
+    return t["track"], clock(t["start"]), clock(t["end"]), t["faces"], f"{t['score']:.3f}"
+
+
+def windowed(w: Facts) -> tuple[str, str, str, int]:
+    """A window as a row."""
+    score = "-" if w["score"] is None else f"{w['score']:.3f}"
+    return f"{clock(w['start'])} to {clock(w['end'])}", score, w["verdict"] or w["status"], len(w["tracks"])
+
+
+def ratio(log10: float | None, verbal: str) -> str:
+    """A likelihood ratio in words."""
+    if log10 is None:
+        return "none is stated: the detector has no opinion"
+    of, other = ("fake", "real") if log10 > 0 else ("real", "fake")
+    return f"the score is {10 ** abs(log10):.3g} times likelier of a {of} video than of a {other} one: {verbal}"
+
+
+def errors(f: Facts) -> Iterator[Text | Table]:
+    """How often this detector is wrong, on what it was measured on."""
+    v = f["detector"]["validation"]
+    if v["untrained"]:
+        yield Text(
+            f"This detector did not learn to tell fakes: {v['untrained']}. Its scores are worth little.", "strong"
+        )
+    rows = [("Validation, AUC", between(v.get("auc"), v.get("auc_low"), v.get("auc_high")))]
+    if "videos" in v:
+        groups = v.get("groups", "unknown")
+        rows.append(("Validation, videos", f"{v['videos']}, of {groups} groups of people in the smaller class"))
+    rows += [
+        (f"Validation, balanced accuracy on the {float(share):.0%} it is surest of", f"{value:.3f}")
+        for share, value in v.get("selective_accuracy", {}).items()
+    ]
+    if known := v.get("novelty"):
+        said = f"at most {known['false_alarms']:.1%}, from {known['videos']} videos"
+        rows.append(("Videos like its own that are taken for unlike", said))
+    yield Table((), rows)
+    if not (t := f["test"]):
+        yield Text(UNTESTED, "dim")
+        return
+    made = ", ".join(t["methods"]) or "not named"
+    yield Text(
+        f"Test: {t['reals']} real and {t['fakes']} fake videos of {t['groups']} groups of people; methods: {made}. The "
+        f"figures are those of the file that whoever wrote this case named (SHA-256 begins with {t['sha256'][:16]})."
+    )
+    yield Table((), [(f"Test, {name}", between(*t["figures"][key])) for key, name in RATES.items()])
+
+
+def between(value: float | None, low: float | None, high: float | None) -> str:
+    """A figure and its 95 % interval."""
+    if value is None:
+        return "undefined"
+    return f"{value:.3f}" + (f", 95 % interval {low:.3f} to {high:.3f}" if low is not None and high is not None else "")
+
+
+def repeat(f: Facts) -> Iterator[Text | Table]:
+    """What is needed to come to the same, and the hashes by which it is known."""
+    yield Text(AGAIN)
+    d, p = f["detector"], f["program"]
+    rows = [("Program", p["deepfake"]), ("Device", p["device"]), ("Detector, SHA-256 of its card", d["card_sha256"])]
+    rows += [(f"Detector, {name}", digest) for name, digest in d["files"].items()]
+    rows += [("Params, SHA-256", d["params_sha256"]), ("Networks", "; ".join(d["networks"]))]
+    rows.append(("Libraries", ", ".join(f"{name} {number}" for name, number in p["libraries"].items())))
+    yield Table((), rows)

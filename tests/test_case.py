@@ -1,0 +1,341 @@
+"""case: what is filed about a video says what is known, keeps claims apart, and comes out byte for byte again."""
+
+import datetime
+import hashlib
+import json
+import shutil
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from deepfake.app import cli
+from deepfake.app.case import credentials, pages
+from deepfake.extract import ExtractParams
+from deepfake.inference import architecture
+from deepfake.models.network import Network
+from deepfake.pages import document
+from deepfake.player import container
+
+pytest.importorskip("fpdf")
+from deepfake.pages import paper
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command, in an empty folder: its exit code, and what it says and complains of."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory, saved_detector) -> Path:
+    """An untrained one, for videos prepared as params.yaml says."""
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
+    torch.manual_seed(0)
+    network = Network(architecture(sections["train"]))
+    params = {name: sections[name] for name in ("extract", "detect", "filter")}
+    return saved_detector(tmp_path_factory.mktemp("models") / "detector", [(network, sections["train"])], params)
+
+
+@pytest.fixture
+def exhibit(odd, tmp_path) -> Path:
+    """A film of a face, whose name is HTML."""
+    return Path(shutil.copy(odd("plain"), tmp_path / "<b>clip.mp4"))
+
+
+# ---- the report
+
+
+def test_a_case_is_the_same_bytes_wherever_and_whenever_it_is_written(deepfake, detector, exhibit, tmp_path):
+    call = ("case", exhibit, "--detector", detector, "--out")
+    code, told, _ = deepfake(*call, "first")
+    assert code == 0
+    assert "-> first/case.html, first/case.pdf" in told
+    assert deepfake(*call, tmp_path / "deep" / "second")[0] == 0
+    for name in ("case.json", "case.html", "case.pdf", "SHA256SUMS"):
+        assert Path("first", name).read_bytes() == (tmp_path / "deep/second" / name).read_bytes()
+    sums = dict(line.split("  ")[::-1] for line in Path("first/SHA256SUMS").read_text().splitlines())
+    for name, digest in sums.items():
+        assert hashlib.sha256(Path("first", name).read_bytes()).hexdigest() == digest
+    assert str(tmp_path) not in Path("first/case.json").read_text()
+
+
+def test_a_case_says_what_predict_says_and_what_identifies_the_exhibit(deepfake, detector, exhibit):
+    deepfake("case", exhibit, "--detector", detector, "--out", "filed")
+    _, told, _ = deepfake("predict", exhibit, "--detector", detector, "--json")
+    facts, said = json.loads(Path("filed/case.json").read_text()), json.loads(told)
+    assert facts["opinion"]["score"] == said["score"]
+    assert facts["opinion"]["tracks"] == said["tracks"]
+    assert facts["exhibit"]["sha256"] == hashlib.sha256(exhibit.read_bytes()).hexdigest()
+    assert facts["detector"]["card_sha256"] == hashlib.sha256((detector / "bundle.json").read_bytes()).hexdigest()
+    page = Path("filed/case.html").read_text()
+    assert "<b>" not in page
+    assert "&lt;b&gt;clip.mp4" in page
+    for words in (facts["exhibit"]["sha256"], facts["opinion"]["verbal"], "known error rates", "data:image/jpeg"):
+        assert words in page
+    assert "http" not in page  # nothing from elsewhere
+
+
+def test_a_video_without_a_face_has_a_case_without_an_opinion(deepfake, detector, odd):
+    code, told, _ = deepfake("case", odd("black"), "--detector", detector, "--out", "filed")
+    assert code == 1
+    assert told.startswith("case: inconclusive, no score -> ")
+    assert "The detector gives no score: no_face" in Path("filed/case.html").read_text()
+
+
+@pytest.mark.parametrize("arguments", [("none.mp4",), ("text.mp4",), ("clip.mp4", "--test", "none.json")])
+def test_what_no_case_can_be_made_of_is_said(deepfake, detector, odd, tmp_path, arguments):
+    shutil.copy(odd("text"), tmp_path / "text.mp4")
+    shutil.copy(odd("plain"), tmp_path / "clip.mp4")
+    code, _, complaint = deepfake("case", *arguments, "--detector", detector, "--out", "filed")
+    assert code == 2
+    assert "hint: " in complaint
+    assert not Path("filed").exists()
+
+
+def test_a_case_is_never_written_over(deepfake, detector, exhibit, tmp_path):
+    (tmp_path / "filed").mkdir()
+    code, _, complaint = deepfake("case", exhibit, "--detector", detector, "--out", "filed")
+    assert (code, "is there already" in complaint) == (2, True)
+
+
+def test_the_figures_of_a_test_are_quoted(deepfake, detector, exhibit):
+    metrics = ROOT / "reports/metrics.json"
+    deepfake("case", exhibit, "--detector", detector, "--test", metrics, "--out", "filed")
+    figure = json.loads(metrics.read_text())["video"]["auc"]
+    assert f"{figure:.3f}" in Path("filed/case.html").read_text()
+    assert json.loads(Path("filed/case.json").read_text())["test"]["figures"]["auc"][0] == figure
+
+
+@pytest.mark.parametrize(
+    ("log10", "words"),
+    [(0.3, "2 times likelier of a fake video"), (-2.0, "100 times likelier of a real video"), (None, "no opinion")],
+)
+def test_a_likelihood_ratio_is_told_in_words(log10, words):
+    assert words in pages.ratio(log10, "x")
+
+
+# ---- verify
+
+
+def test_verify_says_that_all_is_the_same_and_finds_what_is_not(deepfake, detector, exhibit, tmp_path):
+    deepfake("case", exhibit, "--detector", detector, "--out", "filed")
+    code, told, _ = deepfake("verify", "filed")
+    assert code == 0, told
+    assert told.splitlines()[-1] == "verify: all is the same"
+    moved = exhibit.rename(tmp_path / "moved.mp4")
+    assert deepfake("verify", "filed")[0] == 2
+    assert deepfake("verify", "filed", "--video", moved)[0] == 0
+    content = moved.read_bytes()
+    moved.write_bytes(content + b"\0")
+    code, told, _ = deepfake("verify", "filed", "--video", moved)
+    assert code == 1
+    assert "OTHER  exhibit" in told
+    assert "same   score" in told
+    moved.write_bytes(content)
+    page = Path("filed/case.html")
+    page.write_text(page.read_text().replace("real", "fake"))
+    code, told, _ = deepfake("verify", "filed", "--video", moved)
+    assert code == 1
+    assert "OTHER  file      case.html" in told
+    assert "same   exhibit" in told
+
+
+def test_another_detector_is_found(deepfake, detector, saved_detector, exhibit, tmp_path):
+    deepfake("case", exhibit, "--detector", detector, "--out", "filed")
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
+    torch.manual_seed(5)
+    sections = json.loads((detector / "bundle.json").read_text())["params"]
+    other = saved_detector(tmp_path / "other", [(Network(architecture(settings)), settings)], sections)
+    code, told, _ = deepfake("verify", "filed", "--detector", other)
+    assert code == 1
+    assert "OTHER  detector" in told
+    assert "OTHER  score" in told
+
+
+@pytest.mark.parametrize("spoil", ["nothing", "no json", "no case"])
+def test_what_is_no_case_is_said_to_be_none(deepfake, tmp_path, spoil):
+    if spoil != "nothing":
+        (tmp_path / "filed").mkdir()
+        (tmp_path / "filed/case.json").write_text("{" if spoil == "no json" else "{}")
+        (tmp_path / "filed/where.json").write_text("{}")
+    code, _, complaint = deepfake("verify", "filed")
+    assert code == 2
+    assert complaint.startswith("error: ")
+
+
+# ---- the file's own words
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """A box of an MP4 file."""
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def test_edit_lists_are_read_in_both_widths():
+    short = box(b"elst", struct.pack(">IIIiiIii", 0, 2, 100, -1, 65536, 900, 512, 65536))
+    wide = box(b"elst", struct.pack(">IIQqi", 1 << 24, 1, 2**33, 7, 65536))
+    content = box(b"ftyp", b"isom") + box(b"moov", box(b"trak", box(b"edts", short)) + box(b"trak", box(b"edts", wide)))
+    tree = list(container.boxes(content, 0, len(content)))
+    assert [one.kind for one in tree] == [b"ftyp", b"moov"]
+    found = [edit for one in tree for edit in container.edits(content, one)]
+    assert found == [
+        {"duration": 100, "start": -1},
+        {"duration": 900, "start": 512},
+        {"duration": 2**33, "start": 7},
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\5ftyp", b"\xff\xff\xff\xffftyp....", b"\0\0\0\1ftyp", b""])
+def test_boxes_that_make_no_sense_end_the_walk(content):
+    assert list(container.boxes(content, 0, len(content))) == []
+
+
+def test_a_file_that_ffmpeg_wrote_says_so(odd):
+    found = container.facts(odd("plain"))
+    assert any(one.startswith("FFmpeg wrote the file") for one in found["signs"])
+    assert found["streams"][0]["width"] == 256
+    assert found["credentials"] is False
+
+
+def test_nothing_is_said_against_a_file_whose_tags_are_a_cameras():
+    tags = {"creation_time": "2023-02-03T21:48:14.000000Z", "major_brand": "qt  "}
+    found = {"tags": tags, "streams": [{"tags": {}}], "writers": [], "boxes": ["ftyp", "mdat", "moov"], "edits": []}
+    assert container.signs(found) == []
+
+
+# ---- content credentials
+
+
+def certificate(x509, of, by, key, signer, *, ca):
+    """A certificate of ten years, as C2PA wants it."""
+    from cryptography.hazmat.primitives import hashes
+
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, one)]) for one in (of, by)]
+    usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    usage |= {"encipher_only": False, "decipher_only": False, "crl_sign": ca, "key_cert_sign": ca}
+    begin = datetime.datetime(2024, 1, 1)
+    made = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(begin)
+    made = made.not_valid_after(begin + datetime.timedelta(days=3650))
+    made = made.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    made = made.add_extension(x509.KeyUsage(digital_signature=not ca, **usage), critical=True)
+    made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    if not ca:
+        mail = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        made = made.add_extension(mail, critical=False)
+    return made.sign(signer, hashes.SHA256())
+
+
+@pytest.fixture
+def signed(odd, tmp_path) -> Path:
+    """A film with credentials of a newspaper that nobody vouches for."""
+    c2pa = pytest.importorskip("c2pa")
+    x509 = pytest.importorskip("cryptography.x509")
+    x509.NameOID = pytest.importorskip("cryptography.x509.oid").NameOID
+    x509.ExtendedKeyUsageOID = pytest.importorskip("cryptography.x509.oid").ExtendedKeyUsageOID
+    from cryptography.hazmat.primitives import serialization as s
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    chain = [
+        certificate(x509, "A newspaper", "Root", leaf, root, ca=False),
+        certificate(x509, "Root", "Root", root, root, ca=True),
+    ]
+    secret = leaf.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
+    public = b"".join(one.public_bytes(s.Encoding.PEM) for one in chain)
+    info = c2pa.C2paSignerInfo(alg=c2pa.C2paSigningAlg.ES256, sign_cert=public, private_key=secret, ta_url=None)
+    source = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": source}]}
+    claim = {
+        "claim_generator_info": [{"name": "a camera", "version": "1"}],
+        "format": "video/mp4",
+        "assertions": [{"label": "c2pa.actions", "data": actions}],
+    }
+    path = tmp_path / "signed.mp4"
+    with odd("plain").open("rb") as given, path.open("w+b") as made:
+        c2pa.Builder(claim).sign(c2pa.Signer.from_info(info), "video/mp4", given, made)
+    return path
+
+
+def test_credentials_are_read_and_a_change_is_found(signed):
+    found = container.facts(signed)
+    assert found["credentials"] is True
+    said = credentials.credentials(signed, seen=True)
+    assert (said["state"], said["signer"], said["program"]) == ("valid", "A newspaper", "a camera")
+    assert (said["actions"], said["sources"]) == (["c2pa.created"], ["digitalCapture"])
+    assert said["said"].endswith("they hold; nobody vouches for their signer.")
+    content = bytearray(signed.read_bytes())
+    content[content.index(b"mdat") + 100] ^= 255
+    signed.write_bytes(content)
+    said = credentials.credentials(signed, seen=True)
+    assert (said["state"], said["said"]) == ("invalid", "Content credentials (C2PA) are present; they do not hold.")
+    assert "assertion.bmffHash.mismatch" in said["faults"]
+
+
+def test_credentials_that_no_library_reads_are_said_to_be_there(signed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    said = credentials.credentials(signed, seen=True)
+    assert said["state"] == "unread"
+    assert "present and were not verified" in said["said"]
+
+
+def test_bytes_that_only_look_like_credentials_are_said_to_be_broken(odd, tmp_path):
+    pytest.importorskip("c2pa")
+    path = tmp_path / "a.mp4"
+    path.write_bytes(odd("plain").read_bytes() + box(b"uuid", container.C2PA + b"no manifest"))
+    assert container.facts(path)["credentials"] is True
+    assert credentials.credentials(path, seen=True)["state"] in ("broken", "absent", "invalid")
+
+
+def test_a_file_without_credentials_says_that_it_says_nothing(odd):
+    assert credentials.credentials(odd("plain"), seen=False) == credentials.ABSENT
+
+
+# ---- documents
+
+
+BLOCKS = (
+    document.Text("A < B", "strong"),
+    document.Points(["one", "two"]),
+    document.Table(("a", "b"), [("1", "2")] * 60),
+    document.Timeline("Over time", [(0.0, 1.0, 0.9), (1.0, 2.0, None), (2.0, 3.0, 0.1)]),
+)
+
+
+def test_a_document_is_html_in_which_nothing_is_markup_but_its_own():
+    page = document.html("T", [document.Section("H", BLOCKS)])
+    assert "A &lt; B" in page
+    assert page.count("<rect ") == 2
+    assert page.count("<tr>") == 61
+
+
+def test_a_document_is_a_pdf_of_several_pages_and_the_same_bytes_each_time():
+    jpeg = (ROOT / "reports/plots/faces.jpg").read_bytes()
+    sections = [document.Section("H", (*BLOCKS, document.Pictures([(jpeg, "Ünïcödé, a face")])))]
+    first, second = (paper.pdf("T", sections, "foot") for _ in range(2))
+    assert first == second
+    assert first.startswith(b"%PDF-")
+    assert first.count(b"/Type /Page\n") >= 2
+
+
+@pytest.mark.parametrize(("score", "shade"), [(0.0, document.GREEN), (0.5, document.AMBER), (0.7, document.RED)])
+def test_a_score_has_a_colour(score, shade):
+    assert document.shade(score) == shade
