@@ -39,4 +39,4 @@ lint: .venv/ready
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra app --extra dask --extra db --extra dev --extra onnx --extra serve pyproject.toml --output-file requirements.lock
+	  --extra app --extra case --extra dask --extra db --extra dev --extra explain --extra onnx --extra serve pyproject.toml --output-file requirements.lock
