@@ -240,7 +240,7 @@ def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
 # ---- does it hold what it says?
 
 
-@pytest.mark.parametrize(("groups", "names"), [(10, {"ap", "cllr", "log_loss"}), (30, {"ap"}), (100, set())])
+@pytest.mark.parametrize(("groups", "names"), [(10, {"ap", "brier", "cllr", "log_loss"}), (30, {"ap"}), (100, set())])
 def test_an_interval_that_holds_the_truth_too_rarely_says_so(groups, names):
     found = described(people(groups, each=2), resamples=100, seed=0)
     assert set(found["doubtful"]) == names
