@@ -18,6 +18,7 @@ from deepfake.measures import evidence
 from deepfake.measures.statistics import BINS
 from deepfake.pages.plots import COLORS
 
+DARK = 0.57  # the AUC below which a cell of the heat map is too dark for black letters
 Draw = Callable[[Axes, pd.DataFrame, dict[str, Any]], None]
 
 
@@ -137,20 +138,23 @@ def svg(name: str, predictions: pd.DataFrame, metrics: dict[str, Any]) -> str:
 def robustness(path: Path, cells: pd.DataFrame) -> None:
     """Write a heat map of the AUC of each kind and level of perturbation; the row "clean" is the test as it is."""
     changed = cells[cells["kind"] != "clean"]
+    sure = changed[changed["drop_low"].notna()]  # people enough are scored for an interval
     kinds, levels = list(dict.fromkeys(changed["kind"])), sorted(set(changed["level"]))
-    table = changed.pivot(index="kind", columns="level", values="auc").reindex(index=kinds, columns=levels)
+    table = sure.pivot(index="kind", columns="level", values="auc").reindex(index=kinds, columns=levels)
+    tried = changed.pivot(index="kind", columns="level", values="coverage").reindex(index=kinds, columns=levels)
     figure = Figure(figsize=(2.5 + 0.9 * max(1, len(levels)), 1.6 + 0.42 * max(1, len(kinds))), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.subplots()
     if table.size:
         ax.imshow(table.astype(float), cmap="RdYlGn", vmin=0.5, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(table.to_numpy(float)):
-            if not np.isnan(value):
-                ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9)
+            text = f"{value:.2f}" if not np.isnan(value) else "too few" if tried.notna().iloc[row, column] else ""
+            color = "white" if value < DARK else "black"
+            ax.text(column, row, text, ha="center", va="center", fontsize=9, color=color)
     ax.set_xticks(range(len(levels)), [str(level) for level in levels])
     ax.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
     clean = cells.loc[cells["kind"] == "clean", "auc"].astype(float).mean()
-    lost = changed["drop"].astype(float).mean()
+    lost = sure["drop"].astype(float).mean()
     said = ["undefined" if np.isnan(value) else f"{value:.3f}" for value in (clean, lost)]
     ax.set(title=f"AUC by level; clean {said[0]}, mean drop {said[1]}", xlabel="level")
     with aside(path) as new:
