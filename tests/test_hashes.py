@@ -104,3 +104,26 @@ def test_what_is_gone_is_forgotten(tmp_path):
     memory = sqlite3.connect(store() / "hashes.db")
     assert memory.execute("SELECT path FROM hashes").fetchall() == [(bytes(tmp_path / "b"),)]
     memory.close()
+
+
+def test_a_folder_is_told_by_the_names_and_contents_of_all_that_lies_in_it(tmp_path):
+    root = tmp_path / "videos"
+    (root / "real").mkdir(parents=True)
+    (root / "real/a.mp4").write_text("a")
+    told = [hashes.folder(root)]
+    (root / "real/a.mp4").write_text("b")
+    told.append(hashes.folder(root))
+    (root / "real/a.mp4").rename(root / "real/b.mp4")
+    told.append(hashes.folder(root))
+    (root / "manifest.csv").write_text("path,label")
+    told.append(hashes.folder(root))
+    assert len(set(told)) == 4
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/c.mp4").write_text("c")
+    (root / "linked").symlink_to(tmp_path / "other")
+    (root / "real/loop").symlink_to(root)  # is entered no second time
+    linked = hashes.folder(root)
+    assert linked not in told
+    (tmp_path / "other/c.mp4").write_text("d")
+    assert hashes.folder(root) != linked
+    assert hashes.folder(tmp_path / "none") == hashes.MISSING
