@@ -70,7 +70,8 @@ def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str)
     folder.mkdir()
     rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
     if not rows:
-        return Prepared("no_face", f"no face in {row['kept']} frames", pd.DataFrame(), {}, row)
+        said = "; ".join(filter(None, [f"no face in {row['kept']} frames", row["reason"]]))
+        return Prepared("no_face", said, pd.DataFrame(), {}, row)
     found = pd.DataFrame(rows).assign(video_id=name)
     judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
@@ -81,7 +82,9 @@ def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str)
         int(track): clips.save(folder / f"{track}.npy", folder / f"{track}.mkv", positions.tolist())
         for track, positions in good.groupby("track")["position"]
     }
-    width = next(films.read(frames)).picture.width
+    most = policy(detector).max_side
+    scaled = most is not None and max(row["width"], row["height"]) > most
+    width = next(films.read(frames)).picture.width if scaled else row["width"]
     return Prepared(row["status"], row["reason"], judged, images, row, row["width"] / width)
 
 
@@ -144,7 +147,7 @@ def look(frames: Iterator[films.Frame], reading: films.Reading, detector: Detect
     with TemporaryDirectory() as folder:
         file = Path(folder, extract.FRAMES)
         kept = films.save(file, frames, p.crf, p.max_side)
-        row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width}
+        row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width, "height": reading.info.height}
         said = scored(Path(), good_faces(file, row, detector, ""), detector)
     return Window(0.0, 0.0, said.status, said.reason, said.score, said.verdict, said.tracks)
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import tempfile
 from dataclasses import astuple, replace
 from importlib import import_module
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -315,6 +317,20 @@ def test_a_video_without_good_faces_says_what_was_wrong_with_them(inside):
     said = predict(Path("videos/one.mp4"), strict)
     assert (said.status, said.score) == ("too_few_faces", None)
     assert said.reason == "none of 5 faces is good: 5 small"
+
+
+def test_a_damaged_video_without_a_face_says_both(tmp_path):
+    path = tmp_path / "black.mp4"
+    with av.open(path, "w", options={"movflags": "faststart"}) as file:  # its index comes first, its end is cut off
+        stream = file.add_stream("mjpeg", rate=25, options={"qscale": "2"})
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuvj420p"
+        for _ in range(12):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        file.mux(stream.encode())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    said = predict(path, detector())
+    assert said.status == "no_face"
+    assert re.fullmatch(r"no face in \d frames; \d frames decode, then: .+", said.reason)
 
 
 def test_a_damaged_video_is_scored_and_said_to_be_damaged(odd):

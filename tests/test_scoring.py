@@ -19,12 +19,15 @@ class Detector:
 
     members = (SimpleNamespace(settings={"frames": 2, "sampling": "spread"}),)
 
-    def track(self, faces, order=as_filmed):
-        some = [order(frames) for frames in interleaved(len(faces), 2)]
+    def track(self, faces, order=None):
+        some = [(order or as_filmed)(frames) for frames in interleaved(len(faces), 2)]
         return TrackScore(tuple(float(faces[i[0]].mean()) - float(faces[i[-1]].mean()) for i in some), len(faces))
 
     def score(self, tracks):
         return max(1 / (1 + np.exp(-track.logit)) for track in tracks)
+
+    def novelty(self, tracks):
+        return None
 
     def verdict(self, score):
         return "fake" if score >= 0.5 else "real"
