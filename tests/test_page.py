@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import bombs
@@ -121,6 +122,9 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
     assert page.get_by_text("probability of forgery").count() == 2
     assert page.get_by_text("would be guessing").count() == 2  # doubts
     page.locator(".stVegaLiteChart canvas, .stVegaLiteChart svg").first.wait_for()  # the timeline
+    if find_spec("captum"):
+        page.get_by_text("What speaks for that score").first.click()
+        page.get_by_text("Grad-CAM").first.wait_for()
     expected = predict(long, inference.load(inference.BUILTIN))
     said = json.loads(kept(page, "JSON"))
     assert [one["model"] for one in said["results"]] == ["builtin", "twin"]

@@ -28,6 +28,7 @@ MARKS = {  # wording of a verdict: what Streamlit shows it in, an icon and a col
 UNSURE = (":material/help:", st.info)
 # told apart by everyone. Source: Okabe and Ito, "Color universal design", 2008
 COLOURS_RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
+ALL = ", all faces"  # of a window of a long video
 SPANS = 2000  # that a chart shows at most
 ROWS = 20  # of the log
 COLUMNS = ("model", "outcome", "verdict", "score", "status", "reason", "track", "start", "end", "track_score", "faces")
@@ -64,6 +65,10 @@ def verdict(result: Result, model: Mapping[str, Any]) -> None:
     st.markdown("\n".join(f"- {plain(one)}" for one in words.reasons(said)))
     for track, faces in sorted(result.faces.items()):
         st.image(faces, f"Face {track}, first to last", width="content")
+    if result.heat:
+        with st.expander("What speaks for that score", icon=":material/mode_heat:"):
+            about = "The warmer, the more it counts (Grad-CAM): it tells where, and not why"
+            st.image(result.heat, about, width="content")
     with st.expander("Doubts", icon=":material/balance:", expanded=said["score"] is not None):
         st.markdown("\n".join(f"- {plain(one)}" for one in words.doubts(said, model)))
 
@@ -75,7 +80,7 @@ def spans(job: Job) -> Iterator[dict[str, Any]]:
         for window in said.get("timeline") or ():
             if window["score"] is not None:
                 yield {
-                    "face": f"{said['model']}, all",
+                    "face": f"{said['model']}{ALL}",
                     "s": window["start"],
                     "end": window["end"],
                     "P": window["score"],
@@ -99,7 +104,9 @@ def timeline(rows: pd.DataFrame) -> None:
     )
     bound = alt.Chart(pd.DataFrame({"P": [0.5]})).mark_rule(strokeDash=[4, 4], color="#888888").encode(y="P:Q")
     shapes = alt.Shape("face:N", legend=legend)
-    chart = bound + base.mark_line(opacity=0.4) + base.mark_rule(strokeWidth=3).encode(x2="end:Q")
+    windows = alt.FieldOneOfPredicate("face", [one for one in rows["face"].unique() if one.endswith(ALL)])
+    lines = base.transform_filter(~windows).mark_line(opacity=0.4)  # between windows, which touch, is nothing
+    chart = bound + lines + base.mark_rule(strokeWidth=3).encode(x2="end:Q")
     st.altair_chart(chart + base.mark_point(filled=True, size=60).encode(shape=shapes), height=320)
     st.caption(
         "Above the dashed line it is called forged. Each point is a stretch of pictures that was judged together."

@@ -13,10 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake import inference
+from deepfake import explain, inference
 from deepfake.app.log import answers, door
-from deepfake.app.service.pictures import Glimpse, glimpse, spread
+from deepfake.app.service.pictures import Glimpse, glimpse, jpeg, spread
 from deepfake.app.service.work import Asked, Result, Task
+from deepfake.base.errors import UserError
 from deepfake.predict import Prepared, along, prepare, scored
 from deepfake.prediction import Prediction
 
@@ -92,8 +93,22 @@ def _result(task: Task, name: str, sight: Sight) -> Result:
     said["seconds"] = round(time.perf_counter() - began, 3)
     if not (task.pictures and looked):
         return Result(said)
+    faces = {track: spread(images) for track, images in sight.video.images.items()}
     seen = glimpse(sight.scratch, Glimpse())
-    return Result(said, seen.frames, {track: spread(images) for track, images in sight.video.images.items()})
+    return Result(said, seen.frames, faces, heat(prediction, sight.video, detector(model.folder)))
+
+
+def heat(prediction: Prediction, video: Prepared, judge: inference.Detector) -> bytes:
+    """The faces of the track that speaks loudest, and where in them, as JPEG; nothing where that cannot be shown."""
+    if prediction.score is None:
+        return b""
+    score = prediction.score
+    track = min(prediction.tracks, key=lambda one: abs(one.score - score))
+    try:
+        rows = {f"face {track.track}": explain.loudest(judge, video.images[track.track], track)}
+    except UserError:  # its networks see clips whole
+        return b""
+    return jpeg(explain.strip(rows))
 
 
 def told(name: str, prediction: Prediction) -> dict[str, Any]:

@@ -37,7 +37,12 @@ def spread(images: Sequence[Images] | Images) -> bytes:
         cv2.resize(one, (max(1, round(one.shape[1] * SIDE / one.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
         for one in whole
     ]
-    return bytes(cv2.imencode(".jpg", np.concatenate(small, 1)[..., ::-1])[1])
+    return jpeg(np.concatenate(small, 1))
+
+
+def jpeg(image: Images) -> bytes:
+    """An (H, W, 3) uint8 RGB image as JPEG."""
+    return bytes(cv2.imencode(".jpg", image[..., ::-1])[1])
 
 
 def glimpse(scratch: Path, before: Glimpse) -> Glimpse:

@@ -29,8 +29,10 @@ def reasons(said: Mapping[str, Any]) -> Iterator[str]:
     likely, bound = percent(said["score"]), percent(said["threshold"])
     yield f"It takes this for forged with a probability of {likely}; from {bound} on it says so."
     yield "Before looking, it takes real and forged for equally likely."
-    if said["verdict"] == "inconclusive" and said["reason"]:
+    if said["reason"] and said["verdict"] == "inconclusive":
         yield f"It does not decide: {sentence(said['reason'])}"
+    elif said["reason"] and said["status"] == "ok":
+        yield sentence(said["reason"])
     for track in said["tracks"]:
         when = f"from {track['start']:.1f} to {track['end']:.1f} s"
         loud = "" if track.get("time") is None else f", and most telling at {track['time']:.1f} s"

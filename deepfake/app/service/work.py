@@ -48,6 +48,7 @@ class Result:
     said: dict[str, Any]  # as JSON has it
     frames: bytes = b""  # some of those that were looked at, side by side, JPEG; where pictures are wanted
     faces: dict[int, bytes] = field(default_factory=dict)  # track -> some of its faces likewise
+    heat: bytes = b""  # where in the faces of the loudest track it is that speaks for the score
 
 
 def looked(path: Path, limits: Limits, memory: int) -> Facts:
