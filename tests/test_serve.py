@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import bombs
+import httpx2 as httpx
 import pytest
 from served import Http, answer
 
@@ -202,7 +203,7 @@ def test_the_folder_of_uploads_is_private(server):
 )
 def test_what_is_no_video_is_refused_with_its_reason(server, clip, odd, kind, status, problem, reason):
     assert reason in refused(server.post(odd(kind)), status, problem)
-    assert f"POST /videos {status}" in server.log
+    server.until(lambda: f"POST /videos {status}" in server.log)
     alive(server, clip)
 
 
@@ -335,6 +336,24 @@ def test_a_flood_beyond_the_bound_is_told_when_to_come_again(strict, clip):
         if one.status_code == 429:
             assert one.headers["retry-after"] == "5"
             refused(one, 429, "too_many")
+    alive(strict, clip)
+
+
+def test_a_flood_of_many_is_told_that_the_service_is_busy(strict, clip):
+    def hand_in(number: int) -> httpx.Response:
+        own = httpx.HTTPTransport(local_address=f"127.0.0.{2 + number % 8}")  # eight clients
+        with httpx.Client(transport=own, base_url=strict.url, headers=strict.client.headers, timeout=120) as client:
+            return client.post("/videos", params={"wait": 60}, content=clip.read_bytes() + bytes([number]) * number)
+
+    with ThreadPoolExecutor(24) as pool:
+        said = list(pool.map(hand_in, range(24)))
+    codes = [one.status_code for one in said]
+    assert set(codes) == {200, 503}
+    assert codes.count(200) >= 6
+    for one in said:
+        if one.status_code == 503:
+            assert one.headers["retry-after"] == "5"
+            refused(one, 503, "busy")
     alive(strict, clip)
 
 

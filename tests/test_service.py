@@ -234,15 +234,21 @@ def test_limits_are_named_one_by_one(capsys):
     assert "2**20 bytes of an upload" in capsys.readouterr().out
 
 
-def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "fastapi", None)
-    monkeypatch.delitem(sys.modules, "deepfake.app.serve.api", raising=False)
-    monkeypatch.setattr("sys.argv", ["deepfake", "serve"])
+@pytest.mark.parametrize(
+    ("command", "library", "module"),
+    [("serve", "fastapi", "deepfake.app.serve.api"), ("app", "streamlit", "deepfake.app.page.host")],
+)
+def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(
+    command, library, module, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr("sys.argv", ["deepfake", command])
     with pytest.raises(SystemExit, match="2"):
         main()
-    said = capsys.readouterr().err
-    assert said == (
-        "error: deepfake serve needs fastapi, which is not installed\n  hint: pip install 'deepfake[serve]'\n"
+    assert capsys.readouterr().err == (
+        f"error: deepfake {command} needs {library}, which is not installed\n"
+        f"  hint: pip install 'deepfake[{command}]'\n"
     )
 
 
