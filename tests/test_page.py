@@ -119,7 +119,7 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
     first, second = (page.get_by_role("heading", name=name).bounding_box() for name in ("builtin", "twin"))
     assert first["y"] == second["y"]  # side by side
     assert first["x"] < second["x"]
-    assert page.get_by_text("probability of forgery").count() == 2
+    assert page.get_by_text("· probability of forgery").count() == 2
     assert page.get_by_text("would be guessing").count() == 2  # doubts
     page.locator(".stVegaLiteChart canvas, .stVegaLiteChart svg").first.wait_for()  # the timeline
     if find_spec("captum"):
