@@ -138,15 +138,20 @@ def compared(clip: Path, detector: inference.Detector, rounds: int) -> list[str]
 
 
 def hour(scratch: Path, detector: Path) -> str:
-    """What an hour takes, in a process of its own."""
+    """What an hour takes, and beside it 20 s of the same, each in a process of its own."""
     short = drawn(scratch / "short.mp4", 20, (128, 128), 112, still=False)
     long = repeated(scratch / "hour.mp4", short, HOUR)
-    began = time.perf_counter()
-    call = [sys.executable, "-c", ASK, str(long), str(detector)]
-    done = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True)
-    status, score, windows, most = json.loads(done.stdout)
-    spent = time.perf_counter() - began
-    return f"an hour: {status}, P(fake) {score}, {windows} windows, {most / 1024:.0f} MB at most, {spent:.0f} s"
+    lines = []
+    for name, clip in (("20 s", short), ("an hour", long)):
+        began = time.perf_counter()
+        call = [sys.executable, "-c", ASK, str(clip), str(detector)]
+        done = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True)
+        status, score, windows, most = json.loads(done.stdout)
+        spent = time.perf_counter() - began
+        lines.append(
+            f"{name}: {status}, P(fake) {score}, {windows} windows, {most / 1024:.0f} MB at most, {spent:.0f} s"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,13 @@ def test_a_long_video_is_told_window_by_window():
     assert (row["windows"], row["windows_fake"], row["loudest_end"]) == (2, 1, 10.0)
 
 
-@pytest.mark.parametrize("call", [("--csv", "none/a.csv"), ("--watch", "none"), ("--annotate", "b.mp4", "a.mp4")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(("--csv", "none/a.csv"), ("--watch", "none"), ("--annotate", "b.mp4", "a.mp4")),
+        ("--window", "0.1"),
+    ],
+)
 def test_what_cannot_be_written_or_watched_is_said_at_once(deepfake, detectors, tmp_path, odd, call):
     os.link(odd("black"), tmp_path / "a.mp4")
     code, _, complaint = deepfake("predict", "a.mp4", *call, "--detector", detectors[0])

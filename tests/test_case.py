@@ -100,7 +100,9 @@ def test_a_video_without_a_face_has_a_case_without_an_opinion(deepfake, detector
     assert "The detector gives no score: no_face" in Path("filed/case.html").read_text()
 
 
-@pytest.mark.parametrize("arguments", [("none.mp4",), ("text.mp4",), ("clip.mp4", "--test", "none.json")])
+@pytest.mark.parametrize(
+    "arguments", [("none.mp4",), ("text.mp4",), ("clip.mp4", "--test", "none.json"), ("clip.mp4", "--window", "0.1")]
+)
 def test_what_no_case_can_be_made_of_is_said(deepfake, detector, odd, tmp_path, arguments):
     shutil.copy(odd("text"), tmp_path / "text.mp4")
     shutil.copy(odd("plain"), tmp_path / "clip.mp4")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deepfake.app.predict.command import check
 from deepfake.base.errors import UserError
 from deepfake.prediction import WINDOW
 
@@ -39,6 +40,7 @@ def case(
     """
     if out.exists():
         raise UserError(f"{out} is there already", "name a new folder: a case is not changed")
+    check(window)
     from deepfake.app.case.facts import gathered
     from deepfake.base.disk import aside
 

@@ -16,6 +16,7 @@ from deepfake.prediction import WINDOW, Prediction
 if TYPE_CHECKING:
     from deepfake.app.predict.several import Panel
 
+SHORTEST = 0.5  # s, of a window
 FINE = 2.0  # s, of the windows of a video that is annotated
 
 Detectors = Annotated[
@@ -29,7 +30,7 @@ Detectors = Annotated[
 
 def predict(
     videos: Annotated[
-        list[Path] | None, typer.Argument(help="video files, or folders of them", metavar="VIDEO...")
+        list[Path] | None, typer.Argument(help="video files, or folders of them", metavar="VIDEO")
     ] = None,
     detector: Detectors = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
@@ -70,6 +71,7 @@ def predict(
     if watch and not watch.is_dir():
         raise UserError(f"no folder {watch}", "--watch a folder that is there")
     length = window if window is not None else FINE if annotate else WINDOW
+    check(length)
     from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
     from deepfake.app.predict import outputs
     from deepfake.app.predict.several import Panel
@@ -113,6 +115,12 @@ def explained(folder: Path, file: Path, panel: "Panel") -> None:
     from deepfake.app.predict.explained import explained as written
 
     written(folder, file, panel)
+
+
+def check(window: float) -> None:
+    """Raises UserError for windows that are too short to hold what is looked at."""
+    if 0 < window < SHORTEST:
+        raise UserError(f"--window {window:g}: too short to hold what is looked at", f"{SHORTEST:g} s or more, or 0")
 
 
 def arriving(files: list[Path], watch: Path | None) -> Iterator[Path]:
