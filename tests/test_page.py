@@ -84,7 +84,8 @@ def visit(site, browser):
 
 def upload(page, file) -> None:
     """Hand in a file, or what stands for one."""
-    page.locator("input[type=file]").wait_for(state="attached")
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function("document.querySelectorAll('input[type=file]').length === 1")  # the old one is gone
     page.locator("input[type=file]").set_input_files(file)
 
 
