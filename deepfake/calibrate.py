@@ -77,13 +77,13 @@ def fit(validation: pd.DataFrame, p: CalibrateParams) -> tuple[Scoring, dict[str
         scoring = scoring.model_copy(update={"doubt": round(float(np.quantile(np.abs(odds), p.abstain)), 6)})
     scores = expit(odds)
     groups = min(len(set(logits.group[logits.label == value])) for value in (0, 1))
-    found: dict[str, Any] = {"videos": len(scores), "groups": groups}
-    found |= auc(Sample.rows(logits.label, scores, logits.group), p.resamples, p.seed)
-    found |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
-    found |= {"selective_accuracy": selective(logits.label, odds)}
-    found |= {"calibrator": kind, "tracks": way, "untrained": untrained(found)}
-    found |= {"novelty": novelty.bound(validation, p.unlike)}
-    return scoring, found
+    known: dict[str, Any] = {"videos": len(scores), "groups": groups}
+    known |= auc(Sample.rows(logits.label, scores, logits.group), p.resamples, p.seed)
+    known |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
+    known |= {"selective_accuracy": selective(logits.label, odds)}
+    known |= {"calibrator": kind, "tracks": way, "untrained": untrained(known)}
+    known |= {"novelty": novelty.bound(validation, p.unlike)}
+    return scoring, known
 
 
 def selective(label: Any, odds: Floats) -> dict[str, float]:
@@ -91,29 +91,29 @@ def selective(label: Any, odds: Floats) -> dict[str, float]:
 
     Source: El-Yaniv and Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
     """
-    found = {}
+    accuracies = {}
     for coverage in COVERAGES:
-        said = np.abs(odds) >= np.quantile(np.abs(odds), 1 - coverage)
-        right = [float(((odds >= 0) == label)[said & (label == value)].mean()) for value in set(label[said])]
-        found[str(coverage)] = float(np.mean(right))
-    return found
+        sure = np.abs(odds) >= np.quantile(np.abs(odds), 1 - coverage)
+        right = [float(((odds >= 0) == label)[sure & (label == value)].mean()) for value in set(label[sure])]
+        accuracies[str(coverage)] = float(np.mean(right))
+    return accuracies
 
 
-def untrained(found: dict[str, Any]) -> str:
+def untrained(validation: dict[str, Any]) -> str:
     """Why the detector cannot be trusted to have learnt anything; "" where it did."""
-    low, high = found["auc_low"], found["auc_high"]
+    low, high = validation["auc_low"], validation["auc_high"]
     if low is None or low > 0.5:
         return ""
-    return f"the validation AUC is {found['auc']:.3f}, its 95 % interval {low:.3f} to {high:.3f}, which is not above .5"
+    return f"the validation AUC is {validation['auc']:.3f}, its 95 % interval {low:.3f} to {high:.3f}: not above .5"
 
 
-def few(found: dict[str, Any], p: CalibrateParams) -> str:
+def few(validation: dict[str, Any], p: CalibrateParams) -> str:
     """What too few people in validation mean; "" where they are enough."""
-    if found["groups"] >= p.min_groups:
+    if validation["groups"] >= p.min_groups:
         return ""
     return (
-        f"validation has {found['groups']} groups of people in one class, fewer than {p.min_groups}: the epoch, the "
-        "calibration and the AUC of validation are chosen on so few that they may be chance"
+        f"validation has {validation['groups']} groups of people in one class, fewer than {p.min_groups}: the epoch, "
+        "the calibration and the AUC of validation are chosen on so few that they may be chance"
     )
 
 
@@ -156,8 +156,8 @@ def fitted(logits: Logits, inside: "np.ndarray[Any, np.dtype[np.bool_]]", way: T
     start, bounds = (np.zeros(2), [(-STEEPEST, STEEPEST), (-50.0, 50.0)])
     free = slice(0, 1 if kind == "temperature" else 2)
     best: Floats = minimize(cost, start[free], method="L-BFGS-B", bounds=bounds[free]).x
-    found = scoring(best)
-    return Scoring(tracks=way, slope=round(found.slope, 6), intercept=round(found.intercept, 6))
+    optimum = scoring(best)
+    return Scoring(tracks=way, slope=round(optimum.slope, 6), intercept=round(optimum.intercept, 6))
 
 
 def plain(logits: Logits, way: Together) -> Floats:

@@ -65,9 +65,11 @@ def threshold(predictions: pd.DataFrame) -> Control:
     """The verdicts are those of the threshold that was frozen before the test."""
     scored = predictions[predictions["score"].notna()]
     other = scored["video_id"][scored["verdict"].eq("fake") != scored["score"].ge(THRESHOLD)].tolist()
-    said = f"the verdicts are those of the frozen threshold, {THRESHOLD}"
+    sentence = f"the verdicts are those of the frozen threshold, {THRESHOLD}"
     return Control(
-        "threshold", not other, f"verdicts of another threshold than {THRESHOLD}: {_listed(other)}" if other else said
+        "threshold",
+        not other,
+        f"verdicts of another threshold than {THRESHOLD}: {_listed(other)}" if other else sentence,
     )
 
 
@@ -90,7 +92,7 @@ def told(name: str, videos: pd.DataFrame, numbers: Sequence[str], p: ControlsPar
     if len(groups) < 2 or groups.min() < 5:
         return Control(name, None, "fewer than five groups of people in a class: it cannot be said")
     table = known[list(numbers)].apply(
-        lambda one: one if one.dtype.kind in "fiub" else pd.Series(pd.factorize(one)[0], one.index)
+        lambda column: column if column.dtype.kind in "fiub" else pd.Series(pd.factorize(column)[0], column.index)
     )
     if not (table.nunique() > 1).any():
         return Control(name, True, "the same for all")
@@ -101,12 +103,12 @@ def told(name: str, videos: pd.DataFrame, numbers: Sequence[str], p: ControlsPar
     score = cross_val_predict(
         model, table.astype(float), known["label"], groups=known["group"], cv=folds, method="predict_proba"
     )
-    found = intervals.auc(Sample.rows(known["label"], score[:, 1], known["group"]), p.resamples, p.seed)
-    value, low = found["auc"] or 0.0, found["auc_low"] or 0.0
+    figures = intervals.auc(Sample.rows(known["label"], score[:, 1], known["group"]), p.resamples, p.seed)
+    value, low = figures["auc"] or 0.0, figures["auc_low"] or 0.0
     return Control(
         name,
         not (low > 0.5 and value >= TELLS),
-        f"AUC {value:.3f} [{low:.3f}, {found['auc_high'] or 1.0:.3f}] by itself",
+        f"AUC {value:.3f} [{low:.3f}, {figures['auc_high'] or 1.0:.3f}] by itself",
     )
 
 
@@ -115,37 +117,37 @@ def dropped(kept: pd.DataFrame, splits: pd.DataFrame) -> list[Control]:
     share = kept["reason"].ne("").groupby(kept["video_id"]).mean()
     known = splits.assign(dropped=splits["video_id"].map(share)).dropna(subset="dropped")
     rates = known.groupby("label")["dropped"].mean()
-    found = [Control("filter", None, "one class alone")]
+    controls = [Control("filter", None, "one class alone")]
     if len(rates) == 2:
         fine = abs(rates[1] - rates[0]) <= BIAS
-        found = [
+        controls = [
             Control("filter", bool(fine), f"drops {rates[1]:.1%} of the fakes' faces, {rates[0]:.1%} of the reals'")
         ]
     real = known.set_index("video_id")["dropped"]
     pairs = known[known["label"].eq(1) & known["source"].isin(real.index)]
     gap = (pairs["dropped"] - pairs["source"].map(real).astype(float)).groupby(pairs["group"]).mean()
     if len(gap) < 2:
-        return [*found, Control("filter by pairs", None, "fewer than two fakes say which real they are made of")]
+        return [*controls, Control("filter by pairs", None, "fewer than two fakes say which real they are made of")]
     reach = student.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
     mean = float(gap.mean())
     fine = abs(mean) <= BIAS or abs(mean) <= reach
-    said = f"drops {mean:+.1%} [{mean - reach:+.1%}, {mean + reach:+.1%}] more of a fake's faces than of its real's"
-    return [*found, Control("filter by pairs", bool(fine), said)]
+    sentence = f"drops {mean:+.1%} [{mean - reach:+.1%}, {mean + reach:+.1%}] more of a fake's faces than of its real's"
+    return [*controls, Control("filter by pairs", bool(fine), sentence)]
 
 
 def order(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Control:
     """A head that looks at time has to lose by a disturbed order of the frames."""
     looks = settings["head"] != "mean" and int(settings["frames"]) > 1
-    drops = {name: one["drop_low"] for name, one in metrics["order"].items()}
+    drops = {name: own["drop_low"] for name, own in metrics["order"].items()}
     known = [low for low in drops.values() if low is not None]
     lost = [name for name, low in drops.items() if low is not None and low > 0]
     if not looks:
         return Control("order", True, "the head looks at no order of the frames")
     if not known:
         return Control("order", None, "the drop has no interval")
-    said = f"{', '.join(lost)} frames cost more than noise"
+    sentence = f"{', '.join(lost)} frames cost more than noise"
     return Control(
-        "order", bool(lost), said if lost else f"the head {settings['head']} ignores the order of the frames"
+        "order", bool(lost), sentence if lost else f"the head {settings['head']} ignores the order of the frames"
     )
 
 
@@ -164,24 +166,24 @@ def gain(metrics: Mapping[str, Any]) -> Control:
     if best["gain_low"] is None:
         return Control("shortcuts", None, "there is no baseline, or too few people, to compare with")
     adds = f"{best['gain']:+.3f} [{best['gain_low']:+.3f}, {best['gain_high']:+.3f}]"
-    said = f"the detector adds {adds} to {best['name'].replace('_', ' ')}, AUC {best['auc']:.3f}"
-    return Control("shortcuts", best["gain_low"] > 0, said)
+    sentence = f"the detector adds {adds} to {best['name'].replace('_', ' ')}, AUC {best['auc']:.3f}"
+    return Control("shortcuts", best["gain_low"] > 0, sentence)
 
 
-def summary(found: Sequence[Control]) -> dict[str, Any]:
+def summary(controls: Sequence[Control]) -> dict[str, Any]:
     """The controls as metrics, and what they come to."""
-    wrong = [one for one in found if one.fine is False]
-    open_ones = [one for one in found if one.fine is None]
-    said = f"{len(found) - len(wrong) - len(open_ones)} of {len(found)} controls find nothing wrong."
+    wrong = [control for control in controls if control.fine is False]
+    open_ones = [control for control in controls if control.fine is None]
+    verdict = f"{len(controls) - len(wrong) - len(open_ones)} of {len(controls)} controls find nothing wrong."
     if wrong:
-        said += " Wrong: " + "; ".join(f"{one.name}: {one.said}" for one in wrong) + "."
+        verdict += " Wrong: " + "; ".join(f"{control.name}: {control.said}" for control in wrong) + "."
     if open_ones:
-        said += f" Open: {', '.join(one.name for one in open_ones)}."
+        verdict += f" Open: {', '.join(control.name for control in open_ones)}."
     return {
-        "verdict": said,
+        "verdict": verdict,
         "wrong": len(wrong),
         "open": len(open_ones),
-        "controls": [asdict(one) for one in found],
+        "controls": [asdict(control) for control in controls],
     }
 
 

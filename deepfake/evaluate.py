@@ -102,13 +102,13 @@ def members(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
 
 def against_baselines(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     """The AUC of each baseline, and what the detector adds to the best of them on this very test."""
-    found: Metrics = {name: auc(scored, p, f"baseline_{name}") for name in BASELINES}
-    known = {name: one["auc"] for name, one in found.items() if one["auc"] is not None}
+    alone: Metrics = {name: auc(scored, p, f"baseline_{name}") for name in BASELINES}
+    known = {name: own["auc"] for name, own in alone.items() if own["auc"] is not None}
     best: Metrics = dict.fromkeys(("name", "auc", "auc_low", "auc_high", "gain", "gain_low", "gain_high"))
     if known:
-        name = max(known, key=lambda one: known[one])
-        best |= {"name": name} | found[name] | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
-    return {"baselines": found, "best_baseline": best}
+        name = max(known, key=lambda name: known[name])
+        best |= {"name": name} | alone[name] | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
+    return {"baselines": alone, "best_baseline": best}
 
 
 def seen_and_held_out(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
@@ -137,11 +137,11 @@ def _column(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
 def further(table: pd.DataFrame, p: EvaluateParams) -> Metrics:
     """A column for each further dataset, of the videos that share nothing with training; nothing for none."""
     columns: Metrics = {}
-    for one in p.extra:
-        own = table[table["dataset"] == one.column]
+    for dataset in p.extra:
+        own = table[table["dataset"] == dataset.column]
         fair = own[own["shared"] == ""]
-        columns[one.column] = _column(fair[fair["score"].notna()], p)
-        columns[one.column] |= {"coverage": coverage(fair), "left_out": len(own) - len(fair)}
+        columns[dataset.column] = _column(fair[fair["score"].notna()], p)
+        columns[dataset.column] |= {"coverage": coverage(fair), "left_out": len(own) - len(fair)}
     return {"extra": columns} if columns else {}
 
 
@@ -159,13 +159,13 @@ def order(scored: pd.DataFrame, sequences: pd.DataFrame, p: EvaluateParams) -> M
     """
     shuffles = [f"shuffled_{i}" for i in range(p.shuffles)]
     columns = {name: shuffles if name == "shuffled" else [name] for name in DISTURBED}
-    found: Metrics = {}
-    for name, some in columns.items():
-        aucs = [auc(scored, p, column)["auc"] for column in some]
+    disturbances: Metrics = {}
+    for name, disturbed in columns.items():
+        aucs = [auc(scored, p, column)["auc"] for column in disturbed]
         mean = None if None in aucs else float(np.mean(aucs))
         moved = float(sequences[f"moved_{name}"].mean()) if len(sequences) else None
-        found[name] = {"auc": mean, **gain(scored, some, ["score"], "drop", p), "logit_change": moved}
-    return found
+        disturbances[name] = {"auc": mean, **gain(scored, disturbed, ["score"], "drop", p), "logit_change": moved}
+    return disturbances
 
 
 def curves(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -207,9 +207,9 @@ def foreign(predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: fl
         names = ", ".join(map(str, scores.index[:3]))
         raise UserError(f"no score is of a test video; they are of {names} ...", "name them as reports/predictions.csv")
     ours = [name for name in predictions if name.startswith("member_") or name.split("_")[0] in DISTURBED]
-    said = own.ge(threshold).map({True: "fake", False: "real"}).where(own.notna())
+    verdict = own.ge(threshold).map({True: "fake", False: "real"}).where(own.notna())
     status = predictions["status"].where(predictions["score"].notna() | own.isna(), "ok")
-    return predictions.drop(columns=ours).assign(score=own, verdict=said, status=status)
+    return predictions.drop(columns=ours).assign(score=own, verdict=verdict, status=status)
 
 
 def spoken(figures: Metrics) -> list[str]:

@@ -69,11 +69,11 @@ def mistakes(
     predictions: pd.DataFrame, sequences: pd.DataFrame, kept: pd.DataFrame, faces: Path, most: int
 ) -> list[Mistake]:
     """The most confident mistakes, `most` of each class, the worst first, with faces from data/faces."""
-    said = predictions["verdict"].map({"real": 0, "fake": 1})
-    wrong = predictions[said.notna() & (said != predictions["label"])]
+    called = predictions["verdict"].map({"real": 0, "fake": 1})
+    wrong = predictions[called.notna() & (called != predictions["label"])]
     wrong = wrong.assign(off=(wrong["score"] - wrong["label"]).abs()).sort_values(["off", "video_id"], ascending=[0, 1])
     good = kept[kept["reason"] == ""].groupby(["video_id", "track"])["position"].agg(list)
-    found = []
+    shown = []
     for _, row in wrong[wrong.groupby("label").cumcount() < most].iterrows():
         tracks = good[row["video_id"]]
         track = tracks.map(len).idxmax()
@@ -81,8 +81,8 @@ def mistakes(
         frames = [
             frame.rgb() for frame in video.read(faces / f"{row['video_id']}/{track}.mkv") if frame.index in places
         ]
-        found.append(Mistake(row, frames, sequences[sequences["video_id"] == row["video_id"]]))
-    return found
+        shown.append(Mistake(row, frames, sequences[sequences["video_id"] == row["video_id"]]))
+    return shown
 
 
 def of_this_test(perturbed: pd.DataFrame, predictions: pd.DataFrame) -> bool:
@@ -98,14 +98,14 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     if video_level["auc"] is None:
         return f"Nothing can be said of how well fakes are told: {video_level['undefined']['auc']}."
     people = f"{video_level['reals']} real and {video_level['fakes']} fake videos of {video_level['groups']} groups"
-    said = f"AUC {within(video_level, 'auc')} on {people} of people."
+    sentence = f"AUC {within(video_level, 'auc')} on {people} of people."
     if best["gain"] is None:
-        return f"{said} There is no baseline to compare with."
+        return f"{sentence} There is no baseline to compare with."
     name = best["name"].replace("_", " ")
     if best["gain_low"] is not None and best["gain_low"] > 0:
-        return f"{said} That is more than the best shortcut tells ({name}), by {within(best, 'gain')}."
+        return f"{sentence} That is more than the best shortcut tells ({name}), by {within(best, 'gain')}."
     return (
-        f"{said} It is not shown that this is more than the best shortcut tells: {name} alone reaches "
+        f"{sentence} It is not shown that this is more than the best shortcut tells: {name} alone reaches "
         f"{best['auc']:.3f}, the detector adds {within(best, 'gain')}."
     )
 

@@ -51,7 +51,7 @@ def cells(table: pd.DataFrame, p: RobustnessParams) -> pd.DataFrame:
 
 def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[str, Any]:
     """The figures of one cell, beside the same videos as they are."""
-    said = figures(rows, p.resamples, p.seed)
+    own = figures(rows, p.resamples, p.seed)
     both = rows.merge(clean[["video_id", "score"]], on="video_id", suffixes=("", "_clean")).dropna(
         subset=["score", "score_clean"]
     )
@@ -59,18 +59,18 @@ def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[s
     known = ("auc", "auc_low", "auc_high", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high")
     coverage = float(rows["score"].notna().mean()) if len(rows) else None
     return {
-        **{name: said[name] for name in known},
+        **{name: own[name] for name in known},
         "coverage": coverage,
         **{"drop": drop.value, "drop_low": drop.low, "drop_high": drop.high},
     }
 
 
-def metrics(found: pd.DataFrame) -> dict[str, Any]:
+def metrics(summary: pd.DataFrame) -> dict[str, Any]:
     """What the cells come to, in figures few enough for a review: the mean loss, the worst cells by name, each kind.
 
     A mean, and the worst, are of cells in which people enough are scored for an interval; the rest tell by coverage.
     """
-    known = found.set_index(found["kind"].str.replace("_", " ") + ", level " + found["level"].astype(str))
+    known = summary.set_index(summary["kind"].str.replace("_", " ") + ", level " + summary["level"].astype(str))
     changed = known[known["kind"] != "clean"]
     sure = changed[changed["drop_low"].notna()]
     kinds = {str(kind): _means(own) for kind, own in changed.groupby("kind", sort=False)}

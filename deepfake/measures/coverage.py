@@ -43,7 +43,7 @@ def as_chance(videos: pd.DataFrame) -> dict[str, Any]:
     return {
         "auc": pairs * known + (1 - pairs) / 2,
         "accuracy": float(right.mean()),
-        "balanced_accuracy": float(np.mean([one.mean() for one in by_class])),
+        "balanced_accuracy": float(np.mean([hits.mean() for hits in by_class])),
     }
 
 
@@ -52,11 +52,11 @@ def auc_of(scored: pd.DataFrame) -> float:
     return float(roc_auc_score(scored["label"], scored["score"]))
 
 
-def too_few(found: dict[str, Any], least: float) -> None:
+def too_few(lacking: dict[str, Any], least: float) -> None:
     """Raise UserError where less of a class could be scored than is asked for."""
     for label in ("real", "fake"):
-        if (share := found["coverage"][f"ok_{label}"]) is not None and share < least:
-            lost = ", ".join(f"{n} {reason}" for reason, n in found["coverage"]["missing"].items() if n)
+        if (share := lacking["coverage"][f"ok_{label}"]) is not None and share < least:
+            lost = ", ".join(f"{n} {reason}" for reason, n in lacking["coverage"]["missing"].items() if n)
             raise UserError(
                 f"{share:.1%} of the {label} test videos could be scored, evaluate.min_coverage is {least:.1%}"
                 f" (lost: {lost})",
@@ -73,7 +73,7 @@ def presentation_attack(videos: pd.DataFrame) -> dict[str, Any]:
     missed = fake["verdict"].eq("real").groupby(fake["method"].replace("", "unnamed")).mean()
     apcer = {str(name): float(rate) for name, rate in missed.items()}
     silent = [videos["score"].isna()[videos["label"] == label] for label in (0, 1)]
-    bpnrr, apnrr = (float(one.mean()) if len(one) else None for one in silent)
+    bpnrr, apnrr = (float(silence.mean()) if len(silence) else None for silence in silent)
     return {
         "apcer": apcer,
         "apcer_worst": max(apcer.values(), default=None),

@@ -20,11 +20,11 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.reindex(columns=[*TEXTS, *NUMBERS])
 
 
-def named(found: pd.DataFrame, column: str) -> pd.DataFrame:
+def named(listed: pd.DataFrame, column: str) -> pd.DataFrame:
     """The videos that a layout found in a further dataset, under names that no other dataset has."""
-    names = {old: name_of(f"{column}/{old}") for old in found["video_id"]}
-    sources = [names.get(source, source) for source in found["source"]]
-    return found.assign(video_id=found["video_id"].map(names), source=sources)
+    names = {old: name_of(f"{column}/{old}") for old in listed["video_id"]}
+    sources = [names.get(source, source) for source in listed["source"]]
+    return listed.assign(video_id=listed["video_id"].map(names), source=sources)
 
 
 def shared(further: pd.DataFrame, videos: pd.DataFrame, splits: pd.DataFrame) -> "pd.Series[str]":
@@ -33,19 +33,19 @@ def shared(further: pd.DataFrame, videos: pd.DataFrame, splits: pd.DataFrame) ->
     Equal pictures wherever they are; people and sources by name where both datasets have the same name, or none.
     """
     learnt = videos[videos["video_id"].map(splits.set_index("video_id")["split"]).isin(LEARNT)]
-    found = ties(pd.concat([learnt, further], ignore_index=True))
-    known = {tie for some in found[: len(learnt)] for tie in some}
-    own = found[len(learnt) :]
-    return pd.Series([next((t for t in some if t in known), "") for some in own], further.index, dtype=str)
+    shares = ties(pd.concat([learnt, further], ignore_index=True))
+    known = {tie for own_ties in shares[: len(learnt)] for tie in own_ties}
+    own = shares[len(learnt) :]
+    return pd.Series([next((t for t in own_ties if t in known), "") for own_ties in own], further.index, dtype=str)
 
 
 def check(rows: pd.DataFrame, column: str) -> None:
     """Say how many videos of a further dataset share something with training. Raises UserError where all of them do."""
-    some = rows[rows["shared"] != ""]
-    if some.empty:
+    sharing = rows[rows["shared"] != ""]
+    if sharing.empty:
         return
-    said = f"{len(some)} of {len(rows)} videos of {column} share people, sources or pictures with training"
+    sentence = f"{len(sharing)} of {len(rows)} videos of {column} share people, sources or pictures with training"
     hint = "if they are other people of the same names, a column dataset in its manifest.csv says so"
-    if len(some) == len(rows):
-        raise UserError(f"evaluate.extra: {said}", hint)
-    print(f"warning: {said} and are left out: {some['shared'].iloc[0]} ...; {hint}", file=sys.stderr)
+    if len(sharing) == len(rows):
+        raise UserError(f"evaluate.extra: {sentence}", hint)
+    print(f"warning: {sentence} and are left out: {sharing['shared'].iloc[0]} ...; {hint}", file=sys.stderr)

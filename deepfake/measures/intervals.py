@@ -41,41 +41,41 @@ def described(sample: Sample, resamples: int, seed: int, prevalence: float = 0.5
     values = {name: float(value[0]) for name, value in figures(sample, prevalence=prevalence).items()}
     values |= {"min_cllr": min_cllr(sample)}
     resampled = figures(sample, draws(max(sample.groups, 1), resamples, seed)[:, : sample.groups], prevalence)
-    found: dict[str, Any] = {}
+    row: dict[str, Any] = {}
     undefined: dict[str, str] = {}
     if sample.people("auc") < FEWEST:
         undefined["intervals"] = f"a class of fewer than {FEWEST} groups of people"
     for name, value in values.items():
         if reason := why_undefined(sample, name, value):
             undefined[name] = reason
-        found[name] = None if reason else value
+        row[name] = None if reason else value
         if name not in BIASED:
             known = not reason and sample.people(name) >= FEWEST
             if known and name in RATES and (few := int((sample.label == 0).sum()) * RATES[name]) < ALARMS:
                 undefined[f"{name}_low"] = f"it stands on {few:.0f} false alarms: {ALARMS} are needed for an interval"
                 known = False
             low, high = interval(name, value, resampled[name], sample) if known else (None, None)
-            found |= {f"{name}_low": low, f"{name}_high": high}
-    return found | {"undefined": undefined, "doubtful": doubtful(sample, found)}
+            row |= {f"{name}_low": low, f"{name}_high": high}
+    return row | {"undefined": undefined, "doubtful": doubtful(sample, row)}
 
 
-def doubtful(sample: Sample, found: Mapping[str, Any]) -> dict[str, str]:
+def doubtful(sample: Sample, figures: Mapping[str, Any]) -> dict[str, str]:
     """Of which figures the interval holds the truth in fewer than 93 % of simulated tests of so few people."""
     groups = sample.people("auc")
-    said = "of {} groups of people such intervals hold the truth in as few as 91 % of simulated tests"
-    few = {name: least for name, least in FALLS_SHORT.items() if found[f"{name}_low"] is not None and groups < least}
-    return {name: said.format(groups) for name in few}
+    sentence = "of {} groups of people such intervals hold the truth in as few as 91 % of simulated tests"
+    few = {name: least for name, least in FALLS_SHORT.items() if figures[f"{name}_low"] is not None and groups < least}
+    return {name: sentence.format(groups) for name in few}
 
 
 def auc(sample: Sample, resamples: int, seed: int) -> dict[str, float | None]:
     """The AUC and its 95 % interval alone: `auc`, `auc_low`, `auc_high`; None where undefined."""
-    found = dict.fromkeys(("auc", "auc_low", "auc_high"))
+    figures = dict.fromkeys(("auc", "auc_low", "auc_high"))
     value, *resampled = _of_people(sample, "auc", resamples, seed).tolist()
     if not np.isnan(value):
-        found["auc"] = value
+        figures["auc"] = value
         if resampled:
-            found["auc_low"], found["auc_high"] = interval("auc", value, np.array(resampled), sample)
-    return found
+            figures["auc_low"], figures["auc_high"] = interval("auc", value, np.array(resampled), sample)
+    return figures
 
 
 def _of_people(sample: Sample, name: str, resamples: int, seed: int) -> Floats:
@@ -157,14 +157,19 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     All samples are the same rows, scored otherwise, and each resample draws the same people for all of them. Without
     an interval where a class is of too few groups.
     """
-    means = [np.mean([_of_people(one, name, resamples, seed) for one in some], axis=0) for some in (first, second)]
+    means = [
+        np.mean([_of_people(sample, name, resamples, seed) for sample in samples], axis=0)
+        for samples in (first, second)
+    ]
     value, *resampled = (means[1] - means[0]).tolist()
     if np.isnan(value) or not resampled:
         return Difference(None if np.isnan(value) else value)
     reach = _reach(name, np.array(resampled), first[0])
     if name in UNBOUNDED:
         return Difference(value, value - reach, value + reach)
-    if any(not np.array_equal(one.score, first[0].score) for one in second):  # a test without errors is not certain
+    if any(
+        not np.array_equal(sample.score, first[0].score) for sample in second
+    ):  # a test without errors is not certain
         unsure = 1 - _of_share(1.0, 0.0, first[0].people(name))[0]
         ends = [unsure for mean in means if mean[0] in (0, 1)]
         reach = float(np.linalg.norm([reach, *ends])) if ends or reach > NOTHING else unsure
@@ -183,7 +188,9 @@ def delong(label: Integers, first: Floats, second: Floats) -> tuple[float, float
 
     It takes each video for a person of its own. Source: DeLong et al., Biometrics 1988; midranks: Sun and Xu, 2014.
     """
-    fakes, reals = (np.stack(some) for some in zip(*(_placements(label, s) for s in (first, second)), strict=True))
+    fakes, reals = (
+        np.stack(placements) for placements in zip(*(_placements(label, s) for s in (first, second)), strict=True)
+    )
     gap = float(fakes[1].mean() - fakes[0].mean())
     covariance = np.cov(fakes) / fakes.shape[1] + np.cov(reals) / reals.shape[1]
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])

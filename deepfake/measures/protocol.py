@@ -55,7 +55,7 @@ class EvaluateParams(Params):
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
-        columns = [one.column for one in self.extra]
+        columns = [dataset.column for dataset in self.extra]
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise ValueError(f"two datasets of extra are called {', '.join(twice)}: give each a name")
         return self
@@ -98,8 +98,8 @@ def one_left_out(splits: pd.DataFrame, kind: Literal["method", "dataset"]) -> di
     """
     names = sorted(set(splits[kind]) - {""})
     if len(names) < 2:
-        said = f"one {kind} alone, {names[0]}" if names else f"no {kind}"
-        raise UserError(f"the videos name {said}", f"with two or more, each {kind} can be held out of training")
+        alone = f"one {kind} alone, {names[0]}" if names else f"no {kind}"
+        raise UserError(f"the videos name {alone}", f"with two or more, each {kind} can be held out of training")
     return {name: f"evaluate.held_out.{kind}s={json.dumps([name])}" for name in names}
 
 

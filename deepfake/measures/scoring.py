@@ -44,15 +44,15 @@ def scores(
 
     A track is (T, S, S, 3) uint8 RGB; it is let go before the next one is asked for.
     """
-    found: dict[str, Tracks] = {name: {} for name in orders}
+    by_order: dict[str, Tracks] = {name: {} for name in orders}
     for track, images in tracks:
         for name, order in orders.items():
-            found[name][track] = detector.track(images, None if order is as_filmed else order)
-    return found
+            by_order[name][track] = detector.track(images, None if order is as_filmed else order)
+    return by_order
 
 
 def sequences(
-    detector: "Detector", found: Mapping[str, Tracks], times: Mapping[int, Sequence[float]]
+    detector: "Detector", places: Mapping[str, Tracks], times: Mapping[int, Sequence[float]]
 ) -> list[dict[str, object]]:
     """A row for each sequence of a video: track, sequence, first and last (s), logit, score and verdict of its own.
 
@@ -60,18 +60,18 @@ def sequences(
     shuffled_0 and shuffled_1. `times` are those of a track's faces.
     """
     rows: list[dict[str, object]] = []
-    for track, own in found["logit"].items():
+    for track, own in places["logit"].items():
         for number, (logit, when) in enumerate(zip(own.logits, spans(detector, times[track], own), strict=True)):
             alone = judged(detector, [TrackScore((logit,), own.faces)])
             moved: dict[str, list[float]] = {}
-            for name in found.keys() - {"logit"}:
+            for name in places.keys() - {"logit"}:
                 moved.setdefault(f"moved_{name.split('_')[0]}", []).append(
-                    abs(found[name][track].logits[number] - logit)
+                    abs(places[name][track].logits[number] - logit)
                 )
             rows.append(
                 {"track": track, "sequence": number, "first": when[0], "last": when[1]}
                 | {"logit": logit, "score": alone.score, "verdict": alone.verdict}
-                | {name: float(np.mean(some)) for name, some in sorted(moved.items())}
+                | {name: float(np.mean(chosen)) for name, chosen in sorted(moved.items())}
             )
     return rows
 
@@ -84,12 +84,14 @@ def spans(detector: "Detector", times: Sequence[float], track: TrackScore) -> li
 def parts(detector: "Detector", count: int, track: TrackScore) -> list[list[int]]:
     """Which of the `count` faces of a track each of its logits is of."""
     settings = detector.members[0].settings
-    found = clips.sequences(count, int(settings["frames"]), settings["sampling"])
-    return found if len(found) == len(track.logits) else [list(range(count))]
+    windows = clips.sequences(count, int(settings["frames"]), settings["sampling"])
+    return windows if len(windows) == len(track.logits) else [list(range(count))]
 
 
 def tracks(detector: "Detector", parts: pd.DataFrame) -> pd.DataFrame:
     """A row for each track of a table of sequences: video_id, track, and its score and verdict."""
     own = parts.groupby(["video_id", "track"], sort=False)["logit"].agg(list).reset_index()
-    said = [judged(detector, [TrackScore(tuple(some), 1)]) for some in own["logit"]]
-    return own[["video_id", "track"]].assign(score=[s.score for s in said], verdict=[s.verdict for s in said])
+    judgements = [judged(detector, [TrackScore(tuple(logits), 1)]) for logits in own["logit"]]
+    return own[["video_id", "track"]].assign(
+        score=[s.score for s in judgements], verdict=[s.verdict for s in judgements]
+    )

@@ -49,39 +49,39 @@ def slices(predictions: pd.DataFrame, about: pd.DataFrame, resamples: int, seed:
     """
     further = about[[name for name in about if name not in predictions]]  # a manifest may have a column "score"
     known = predictions.join(further, on="video_id")
-    found: dict[str, Any] = {}
+    by_slice: dict[str, Any] = {}
     for name in [*KINDS, *NUMBERS, *sorted(set(further) - {*KINDS, *NUMBERS})]:
         if name in known and (values := _values(known[name], name in NUMBERS)) is not None:
             fakes_alone = known["label"].eq(1) if name == "method" else pd.Series(True, known.index)
             own = {value: known[values.eq(value) | ~fakes_alone] for value in _order(values[fakes_alone])}
             if len(own) > 1 or (own and name == "method"):
-                found[f"by_{name}"] = {value: figures(rows, resamples, seed) for value, rows in own.items()}
+                by_slice[f"by_{name}"] = {value: figures(rows, resamples, seed) for value, rows in own.items()}
                 if name in NUMBERS:
                     for value, rows in own.items():
-                        found[f"by_{name}"][value] |= {"from": rows[name].min(), "to": rows[name].max()}
-    return found | {"worst_slice": worst(found)}
+                        by_slice[f"by_{name}"][value] |= {"from": rows[name].min(), "to": rows[name].max()}
+    return by_slice | {"worst_slice": worst(by_slice)}
 
 
 def figures(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
     """Counts, abstentions, and the AUC and the error rates with their intervals."""
     scored = rows[rows["score"].notna()]
-    said = described(Sample.of(scored), resamples, seed)
+    values = described(Sample.of(scored), resamples, seed)
     counts = {"reals": int(scored["label"].eq(0).sum()), "fakes": int(scored["label"].eq(1).sum())}
     counts |= {"groups": int(scored["group"].nunique()), "abstained": len(rows) - len(scored)}
-    return counts | {key: said[key] for name in SHOWN for key in (name, f"{name}_low", f"{name}_high")}
+    return counts | {key: values[key] for name in SHOWN for key in (name, f"{name}_low", f"{name}_high")}
 
 
-def worst(found: dict[str, Any]) -> dict[str, Any]:
+def worst(by_slice: dict[str, Any]) -> dict[str, Any]:
     """The slice of the lowest AUC, among those of people enough to say so."""
     aucs = {
         f"{name.removeprefix('by_').replace('_', ' ')}: {value}": own
-        for name, values in found.items()
+        for name, values in by_slice.items()
         for value, own in values.items()
         if own["auc_low"] is not None and own["groups"] >= FEWEST
     }
     if not aucs:
         return dict.fromkeys(("name", "auc", "auc_low", "auc_high"))
-    name = min(aucs, key=lambda one: (aucs[one]["auc"], one))
+    name = min(aucs, key=lambda name: (aucs[name]["auc"], name))
     return {"name": name, **{key: aucs[name][key] for key in ("auc", "auc_low", "auc_high")}}
 
 
@@ -100,4 +100,4 @@ def _values(column: "pd.Series[Any]", number: bool) -> "pd.Series[str] | None":
 
 def _order(values: "pd.Series[str]") -> list[str]:
     """The values that there are, thirds from low to high."""
-    return sorted(set(values) - {""}, key=lambda one: (THIRDS.index(one) if one in THIRDS else 0, one))
+    return sorted(set(values) - {""}, key=lambda value: (THIRDS.index(value) if value in THIRDS else 0, value))
