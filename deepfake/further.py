@@ -29,8 +29,10 @@ def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
 
 
 def verdict(said: Prediction, detector: inference.Detector) -> str | None:
-    """What the frozen threshold makes of a score, as a test counts it, of a detector that learnt nothing too."""
-    return None if said.score is None else detector.verdict(said.score)
+    """What a test counts: what was said; of a detector that learnt nothing what the frozen threshold makes of it."""
+    if said.score is None or not detector.untrained:
+        return said.verdict
+    return detector.verdict(said.score)
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Self
 
 from deepfake import inference, predict
 from deepfake.base.errors import unknown
-from deepfake.prediction import Prediction
+from deepfake.prediction import WINDOW, Prediction
 
 BACKENDS = ("int8", "onnx", "torch")
 
@@ -33,6 +33,9 @@ class Detector(inference.Detector):
 
         return cls(**vars(sessions.load(Path(folder), backend)))
 
-    def predict(self, video: str | Path) -> Prediction:
-        """What it says of a video or a picture. Never raises for a bad one: `status` and `reason` say why no score."""
-        return predict.predict(Path(video), self)
+    def predict(self, video: str | Path, *, window: float = WINDOW) -> Prediction:
+        """What it says of a video or a picture. Never raises for a bad one: `status` and `reason` say why no score.
+
+        window: s, of the timeline of a video longer than one and a half of them, which is read twice; 0 for none.
+        """
+        return predict.predict(Path(video), self, window)

@@ -84,6 +84,8 @@ def test_a_program_gets_what_the_command_says(folder):
     assert said == predict.predict(folder / "clip.mp4", inference.load(folder / "models/detector"))
     assert said.score is not None
     assert detector.predict("none.mp4").status == "missing"
+    assert len(detector.predict(folder / "clip.mp4", window=0.2).timeline) == 2  # of 12 frames at 25 a second
+    assert detector.predict(folder / "clip.mp4", window=0).timeline == ()
 
 
 def test_what_is_no_detector_and_what_is_no_backend_are_said_to_be_none(folder):

@@ -95,10 +95,9 @@ def said(place, statement: str) -> list[tuple]:
 # ---- a log on every database
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the children only talk to the database
 @pytest.mark.parametrize(("writers", "rows"), [(3, 4), pytest.param(8, 50, marks=pytest.mark.slow)])
 def test_rows_of_parallel_writers_are_all_there_in_one_chain(place, writers, rows):
-    workers = get_context("fork")  # all begin with an empty database: one makes the tables
+    workers = get_context("spawn")  # all begin with an empty database: one makes the tables
     processes = [workers.Process(target=entries.write, args=(place, number, rows)) for number in range(writers)]
     for process in processes:
         process.start()
