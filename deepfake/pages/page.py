@@ -43,7 +43,8 @@ td { white-space: nowrap; } th { font-weight: 600; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; font-size: .8rem; }
 code { overflow-wrap: anywhere; }
 @media print { body { font-size: 11px; max-width: none; padding: 0; } pre { white-space: pre-wrap; }
-  .charts { grid-template-columns: repeat(3, 1fr); } p { break-inside: avoid; } h2, h3, h2 + p { break-after: avoid; } tr { break-inside: avoid; }
+  .charts { grid-template-columns: repeat(3, 1fr); }
+  p, tr { break-inside: avoid; } h2, h3, h2 + p { break-after: avoid; }
   table, .charts svg { break-inside: avoid; } .wide { overflow: visible; } }
 """
 RATES = {  # of ISO/IEC 30107-3: presentation attacks are the fakes, bona fide presentations the reals
