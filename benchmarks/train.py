@@ -74,7 +74,9 @@ def clips(folder: Path, side: int, frames: int) -> Tracks:
     names = [f"v{i}" for i in range(CLIPS)]
     groups = [f"g{i // 2}" for i in range(CLIPS)]
     return Tracks(
-        pd.DataFrame({"video_id": names, "label": [i % 2 for i in range(CLIPS)], "group": groups, "source": groups}),
+        pd.DataFrame(
+            {"video_id": names, "label": [i % 2 for i in range(CLIPS)], "group": groups, "source": groups, "copy": 0}
+        ),
         files,
     )
 
