@@ -16,7 +16,7 @@ from deepfake.dataset.videos import read
 STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"]
 STAGES += ["extra", "evaluate", "controls", "report"]
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
-FACES = ["demo", "detect", "augment", "train", *BUNDLED, "extra"]  # who looks at faces, or at their landmarks
+FACES = ["demo", "detect", *BUNDLED, "extra"]  # who looks at faces, or at their landmarks
 VIDEOS = 16
 
 pytestmark = pytest.mark.slow

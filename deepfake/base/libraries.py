@@ -6,6 +6,7 @@ from pathlib import Path
 
 # What installs a module, where that has another name; of several each that is there counts.
 PROVIDERS = {
+    "PIL": ("pillow",),
     "c2pa": ("c2pa-python",),
     "cv2": ("opencv-contrib-python", "opencv-contrib-python-headless", "opencv-python", "opencv-python-headless"),
     "dlib": ("dlib", "dlib-bin"),
