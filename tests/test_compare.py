@@ -104,6 +104,14 @@ def test_two_revisions_are_compared_and_a_revision_with_the_folder(repository):
     assert run("before")[1].splitlines()[-1].endswith("not larger than noise")
 
 
+def test_an_experiment_is_named_as_dvc_names_it(repository):
+    commit = subprocess.run(["git", "rev-parse", "after"], capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run(["git", "update-ref", "refs/exps/ab/cdef/brave-name", commit], check=True)
+    assert run("before", "brave-name") == run("before", "after")
+    with pytest.raises(UserError, match="rave-name: neither a file nor a revision"):
+        predictions("rave-name")
+
+
 def test_files_are_compared_as_well(repository):
     tables.write(repository / "other.csv", scored(0, 0.6))
     assert run("before", "other.csv")[1].splitlines()[-1].endswith("better by more than noise")

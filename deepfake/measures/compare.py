@@ -96,14 +96,22 @@ def predictions(name: str) -> pd.DataFrame:
 
 
 def _of_revision(name: str) -> pd.DataFrame:
-    call = ["git", "show", f"{name}:./{PREDICTIONS.as_posix()}"]
+    call = ["git", "show", f"{_commit(name)}:./{PREDICTIONS.as_posix()}"]
     shown = subprocess.run(call, capture_output=True, check=False)
     if shown.returncode:
         raise UserError(
             f"{name}: neither a file nor a revision with {PREDICTIONS}: {shown.stderr.decode().strip()}",
-            "name a branch, a tag or a commit, in the folder of the pipeline",
+            "name a branch, a tag, a commit or an experiment, in the folder of the pipeline",
         )
     with TemporaryDirectory() as folder:
         file = Path(folder, PREDICTIONS.name)
         file.write_bytes(shown.stdout)
         return videos.read(file)
+
+
+def _commit(name: str) -> str:
+    """The commit of an experiment of DVC by its name, the newest of several; else the name as it is."""
+    call = ["git", "for-each-ref", "--sort=-creatordate", "--format=%(objectname) %(refname)", "refs/exps"]
+    listed = subprocess.run(call, capture_output=True, text=True, check=False).stdout.splitlines()
+    known = [line.split(" ", 1) for line in listed]
+    return next((commit for commit, ref in known if ref.rpartition("/")[2] == name), name)
