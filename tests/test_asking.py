@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,6 @@ import torch
 import yaml
 
 from deepfake import annotate, explain, predict, video
-from deepfake.app import cli
 from deepfake.app.predict import outputs, watch
 from deepfake.app.predict.several import pooled
 from deepfake.base.errors import UserError
@@ -31,20 +29,6 @@ from deepfake.prediction import Box, Prediction, Track, Window
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """The command, in an empty folder: its exit code, and what it says and complains of."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,12 @@ import json
 import shutil
 import struct
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from deepfake.app import cli
 from deepfake.app.case import credentials, pages
 from deepfake.extract import ExtractParams
 from deepfake.inference import architecture
@@ -27,20 +25,6 @@ from deepfake.pages import paper
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def deepfake(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """The command, in an empty folder: its exit code, and what it says and complains of."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["deepfake", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
