@@ -21,8 +21,9 @@ import torch
 import yaml
 from torch import Tensor
 
+from deepfake.base.memory import keep_memory
 from deepfake.learning.batches import Batches, Sequences, Tracks
-from deepfake.learning.devices import keep_memory, loading, quiet, trained_on
+from deepfake.learning.devices import loading, quiet, trained_on
 from deepfake.learning.learner import Learner, loss_of, optimizer_of
 from deepfake.models.network import Network, to_clips
 from deepfake.train import TrainParams

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from deepfake import video
 from deepfake.base.items import Item
+from deepfake.base.memory import keep_memory
 from deepfake.base.params import Params
 from deepfake.video import Images
 
@@ -51,6 +52,7 @@ def work(item: Item, folder: Path, p: RedrawParams) -> dict[str, Any]:
 
     from deepfake.models.autoencoder import trained
 
+    keep_memory()
     clips = [np.load(file) for file in item.inputs]
     faces, learnt = np.concatenate(clips), sum(map(len, clips[: item.args["learnt"]]))
     there = torch.device("cuda" if torch.cuda.is_available() else "cpu")

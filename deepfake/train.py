@@ -13,11 +13,12 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 
 from deepfake.base import code, items, libraries
 from deepfake.base.errors import UserError
+from deepfake.base.memory import keep_memory
 from deepfake.base.tables import DIGITS
 from deepfake.inference import device
 from deepfake.learning import resume
 from deepfake.learning.batches import Tracks, with_blends
-from deepfake.learning.devices import is_first, keep_memory, quiet, trained_on
+from deepfake.learning.devices import is_first, quiet, trained_on
 from deepfake.learning.learner import Learner, Learning, clip_logits
 from deepfake.learning.monitor import Monitor
 from deepfake.models.network import Architecture, Network

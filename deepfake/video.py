@@ -212,7 +212,7 @@ def _writer(
 def transcoded(images: Images, codec: str, quality: int) -> Images:
     """(T, H, W, 3) uint8 RGB of even sides as they come back from a lossy codec, in memory; the same for the same.
 
-    `codec` is libx264, where `quality` is its crf, or mpeg4, where it is the quantiser, 2 to 31.
+    `codec` is libx264, where `quality` is its crf, or an MPEG of before, where it is the quantiser, 2 to 31.
     """
     coder = cast(av.VideoCodecContext, av.CodecContext.create(codec, "w"))
     coder.height, coder.width = images.shape[1:3]

@@ -47,7 +47,9 @@ def test_a_crop_comes_back_to_its_place(face):
         assert np.abs(out.astype(int) - face)[:, 20:-20, 20:-20].mean() < 25
 
 
-@pytest.mark.parametrize(("codec", "fine", "coarse"), [("libx264", 16, 38), ("mpeg4", 2, 20)])
+@pytest.mark.parametrize(
+    ("codec", "fine", "coarse"), [("libx264", 16, 38), ("mpeg1video", 2, 20), ("mpeg2video", 2, 20), ("mpeg4", 2, 20)]
+)
 def test_a_codec_loses_more_at_a_coarser_quality_and_repeats_itself(face, codec, fine, coarse):
     clip = face[:, :128, :128]
     errors = [np.abs(video.transcoded(clip, codec, q).astype(int) - clip).mean() for q in (fine, coarse)]

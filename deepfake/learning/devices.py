@@ -1,9 +1,7 @@
 """devices: what trains: processors, machines, loaders. All from the environment: it changes the speed only."""
 
-import ctypes
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +11,6 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from deepfake.base.errors import UserError
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def trained_on() -> dict[str, Any]:
@@ -57,18 +53,6 @@ def number(name: str, default: int, least: int = 1) -> int:
     if value and not (value.isdecimal() and int(value) >= least):
         raise UserError(f"{name}={value}: must be a number from {least} on", f"unset it for {default}")
     return int(value) if value else default
-
-
-def keep_memory() -> None:
-    """Let the C library keep freed memory: the big activations are otherwise mapped and faulted in at every step.
-
-    On the CPU this and the channels-last order more than double the steps a second. Nothing to do without glibc.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_MAX, 0)
-            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextmanager

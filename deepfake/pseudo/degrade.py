@@ -3,7 +3,7 @@
 A detector of fakes must not tell them by their compression. So a real and its fake leave through the same draw, whose
 strength knows nothing of the label.
 
-Source: order and kinds as in Wang et al., "Real-ESRGAN", ICCV workshops 2021; H.264 and MPEG-4 by FFmpeg's encoders.
+Source: order and kinds as in Wang et al., "Real-ESRGAN", ICCV workshops 2021; the codecs are FFmpeg's encoders.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,8 @@ NATIVE = (0.6, 1.8)  # how large a face was filmed, to how large its crop is sto
 ROOM = 1.2  # what is filmed around the crop, to its side
 TILT = 6  # degrees, standard deviation: a face's on its frame, whose pixels and blocks lie straight
 NUDGE = (0.05, 0.03)  # scale and shift of the crop, as detectors vary
+H264 = 0.7  # of videos; the others are of older recorders and archives
+OLDER = ("mpeg1video", "mpeg2video", "mpeg4")
 SHORTEST = 3  # frames of a clip that is encoded; of a single picture they are made
 DRIFT = 1.0  # px a frame, standard deviation: how such a picture moves
 
@@ -40,7 +42,7 @@ class Degradation(Params):
     sharpen: float = Field(default=0, ge=0, le=1)
     resize: float = Field(default=0, ge=0, le=1)
     jpeg: float = Field(default=0, ge=0, le=1)
-    video: float = Field(default=0, ge=0, le=1)  # H.264 or MPEG-4
+    video: float = Field(default=0, ge=0, le=1)  # H.264, MPEG-1, MPEG-2 or MPEG-4
     again: float = Field(default=0, ge=0, le=1)  # of what was encoded: scaled and encoded once more, as messengers do
 
 
@@ -170,7 +172,7 @@ def _jpeg(rng: np.random.Generator) -> Step:
 
 
 def _video(rng: np.random.Generator) -> Step:
-    codec = "libx264" if rng.random() < 0.8 else "mpeg4"
+    codec = "libx264" if rng.random() < H264 else str(rng.choice(OLDER))
     quality = int(rng.integers(16, 39) if codec == "libx264" else rng.integers(2, 13))
     return partial(
         _encoded, codec=codec, quality=quality, drift=rng.normal(0, DRIFT, 2), at=int(rng.integers(SHORTEST))
