@@ -33,15 +33,15 @@ def coverage(groups: int, gap: float, sets: int = SETS, resamples: int = RESAMPL
     truth = {name: value[0] for name, value in figures(people(200_000, gap, np.random.default_rng(0))).items()}
     held: dict[str, dict[str, list[bool]]] = {n: {"ours": [], "percentiles": []} for n in truth if n not in LEFT_OUT}
     for number in range(sets):
-        one = people(groups, gap, np.random.default_rng([number, groups]))
-        found = described(one, resamples, number)
-        resampled = figures(one, draws(groups, resamples, number))
+        sample = people(groups, gap, np.random.default_rng([number, groups]))
+        intervals = described(sample, resamples, number)
+        resampled = figures(sample, draws(groups, resamples, number))
         for name, both in held.items():
-            if found[f"{name}_low"] is not None:
-                both["ours"].append(found[f"{name}_low"] <= truth[name] <= found[f"{name}_high"])
+            if intervals[f"{name}_low"] is not None:
+                both["ours"].append(intervals[f"{name}_low"] <= truth[name] <= intervals[f"{name}_high"])
                 low, high = np.nanpercentile(resampled[name], (2.5, 97.5))
                 both["percentiles"].append(low <= truth[name] <= high)
-    return {n: {how: float(np.mean(some)) for how, some in both.items()} for n, both in held.items() if both["ours"]}
+    return {n: {how: float(np.mean(flags)) for how, flags in both.items()} for n, both in held.items() if both["ours"]}
 
 
 def main() -> None:
@@ -51,14 +51,14 @@ def main() -> None:
     parser.add_argument("--groups", type=int, nargs="*", default=GROUPS, help="of people in a test")
     parser.add_argument("--sets", type=int, default=SETS, help="simulated tests")
     arguments = parser.parse_args()
-    found = {groups: coverage(groups, arguments.gap, arguments.sets) for groups in arguments.groups}
-    print(f"| figure | {' | '.join(f'{n} groups | by percentiles' for n in found)} |")
-    print(f"|---|{'---|' * 2 * len(found)}")
-    for name in dict.fromkeys(name for rows in found.values() for name in rows):
+    results = {groups: coverage(groups, arguments.gap, arguments.sets) for groups in arguments.groups}
+    print(f"| figure | {' | '.join(f'{n} groups | by percentiles' for n in results)} |")
+    print(f"|---|{'---|' * 2 * len(results)}")
+    for name in dict.fromkeys(name for rows in results.values() for name in rows):
         cells = [
-            f"{some[name][how]:.1%}" if name in some else ""
-            for some in found.values()
-            for how in some.get(name, {"": 0, " ": 0})
+            f"{rows[name][how]:.1%}" if name in rows else ""
+            for rows in results.values()
+            for how in rows.get(name, {"": 0, " ": 0})
         ]
         print(f"| {name} | {' | '.join(cells)} |")
 

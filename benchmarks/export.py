@@ -42,8 +42,8 @@ def tracks(table: Path) -> tuple[pd.DataFrame, list[Images]]:
 
 def scores(detector: Detector, about: pd.DataFrame, faces: list[Images]) -> pd.Series:
     """P(fake) of each video."""
-    said = about.assign(said=[detector.track(images) for images in faces])
-    return said.groupby("video_id")["said"].agg(list).map(detector.score)
+    table = about.assign(said=[detector.track(images) for images in faces])
+    return table.groupby("video_id")["said"].agg(list).map(detector.score)
 
 
 def size(folder: Path, suffix: str) -> float:
@@ -64,8 +64,10 @@ def main() -> None:
         export.export(arguments.detector, folder, int8=True)
         ways = {name: Detector.load(folder, backend=name) for name in SUFFIXES}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        found = {name: scores(detector, about, faces) for name, detector in ways.items()}  # and all is warm
-        logits = {name: np.concatenate([one.track(images).logits for images in faces]) for name, one in ways.items()}
+        probabilities = {name: scores(detector, about, faces) for name, detector in ways.items()}  # and all is warm
+        logits = {
+            name: np.concatenate([detector.track(images).logits for images in faces]) for name, detector in ways.items()
+        }
         for _ in range(arguments.rounds):
             for name, detector in ways.items():
                 began = time.perf_counter()
@@ -78,8 +80,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name in ways:
         ratio = median(a / b for a, b in zip(seconds["torch"], seconds[name], strict=True))
-        apart = np.abs(logits[name] - logits["torch"]).max(), (found[name] - found["torch"]).abs().max()
-        area = f"{roc_auc_score(labels, found[name]):.4f}" if labels.nunique() == 2 else ""
+        apart = np.abs(logits[name] - logits["torch"]).max(), (probabilities[name] - probabilities["torch"]).abs().max()
+        area = f"{roc_auc_score(labels, probabilities[name]):.4f}" if labels.nunique() == 2 else ""
         cells = [f"{sizes[name]:.2f}", f"{count / median(seconds[name]):.0f}", f"{ratio:.2f}"]
         cells += [f"{apart[0]:.2g}", f"{apart[1]:.2g}", area]
         print(f"| {name} | {' | '.join(cells)} |")

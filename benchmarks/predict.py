@@ -41,7 +41,7 @@ print(json.dumps([said.status, said.score, len(said.timeline), resource.getrusag
 
 def drawn(path: Path, seconds: int, side: tuple[int, int], head: int, still: bool) -> Path:
     """A head of `head` px that moves over noise of (height, width) px, 25 frames a second; the camera moves, or not."""
-    shown = [cv2.resize(one, (head, head)) for one in render(0, PERSON)]
+    shown = [cv2.resize(image, (head, head)) for image in render(0, PERSON)]
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.integers(0, 256, (side[0], 2 * side[1], 3)).astype(np.uint8), None, 2)
     grain = rng.normal(0, 0 if still else 3, (8, *side, 3)).astype(np.int8)
@@ -61,11 +61,13 @@ def drawn(path: Path, seconds: int, side: tuple[int, int], head: int, still: boo
 
 def repeated(path: Path, source: Path, seconds: int) -> Path:
     """The packets of a short video again and again, until it is so long."""
-    with av.open(source) as given, av.open(path, "w") as made:
+    with av.open(source) as given, av.open(path, "w") as target:
         stream = given.streams.video[0]
-        copy = made.add_stream_from_template(stream)
+        copy = target.add_stream_from_template(stream)
         packets = [
-            (bytes(one), one.pts, one.dts, one.is_keyframe) for one in given.demux(stream) if one.dts is not None
+            (bytes(packet), packet.pts, packet.dts, packet.is_keyframe)
+            for packet in given.demux(stream)
+            if packet.dts is not None
         ]
         length = max(pts for _, pts, _, _ in packets) + int(1 / (25 * stream.time_base))
         for turn in range(round(seconds / float(length * stream.time_base))):
@@ -73,7 +75,7 @@ def repeated(path: Path, source: Path, seconds: int) -> Path:
                 packet = av.Packet(content)
                 packet.pts, packet.dts, packet.time_base = pts + turn * length, dts + turn * length, stream.time_base
                 packet.is_keyframe, packet.stream = key, copy
-                made.mux(packet)
+                target.mux(packet)
     return path
 
 
@@ -127,14 +129,18 @@ def main() -> None:
 
 def compared(clip: Path, detector: inference.Detector, rounds: int) -> list[str]:
     """Cells: the clip, bare decoding, predict, and how often the first goes into the second."""
-    said = predict(clip, detector)  # and all is warm
+    prediction = predict(clip, detector)  # and all is warm
     calls = (lambda: decoded(clip), lambda: predict(clip, detector))
     times = np.array([[timed(call) for call in calls] for _ in range(rounds)])  # (rounds, way, clock or processor)
     bare, ours = np.median(times, 0)
     ratio = np.median(times[:, 1] / times[:, 0], 0)
     rate = clip.stat().st_size * 8 / 1e6 / (decoded(clip) / 25)
-    cells = [f"{rate:.1f}", str(len(said.tracks)), *(f"{one[0]:.2f}, {one[1]:.2f}" for one in (bare, ours))]
-    return [*cells, *(f"{one:.2f}" for one in ratio)]
+    cells = [
+        f"{rate:.1f}",
+        str(len(prediction.tracks)),
+        *(f"{seconds[0]:.2f}, {seconds[1]:.2f}" for seconds in (bare, ours)),
+    ]
+    return [*cells, *(f"{value:.2f}" for value in ratio)]
 
 
 def hour(scratch: Path, detector: Path) -> str:

@@ -38,7 +38,7 @@ def plain(listing: Path, out: Path) -> None:
     spec = find_spec("face_recognition_models")  # not by deepfake.faces, with which OpenCV's own kernels are left out
     detector = dlib.get_frontal_face_detector()
     predictor = dlib.shape_predictor(str(Path(spec.origin).parent / "models/shape_predictor_68_face_landmarks.dat"))
-    found = 0
+    with_face = 0
     for name, wanted in json.loads(listing.read_text()).items():
         folder = out / Path(name).name
         folder.mkdir(parents=True)
@@ -53,13 +53,13 @@ def plain(listing: Path, out: Path) -> None:
         for file in sorted(folder.glob("*.jpg")):
             image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
             boxes = detector(image, 1)
-            found += bool(boxes)
+            with_face += bool(boxes)
             for number, box in enumerate(boxes):
                 predictor(image, box)
                 top, left = max(0, box.top()), max(0, box.left())
                 crop = cv2.resize(image[top : box.bottom(), left : box.right()], (SIZE, SIZE))
                 cv2.imwrite(str(folder / f"{file.stem}_face{number}.jpg"), cv2.cvtColor(crop, cv2.COLOR_RGB2BGR))
-    print(json.dumps({"frames_with_face": found, "peak_mb": peak(resource.RUSAGE_SELF)}))
+    print(json.dumps({"frames_with_face": with_face, "peak_mb": peak(resource.RUSAGE_SELF)}))
 
 
 def peak(who: int) -> int:
@@ -77,12 +77,12 @@ def run_plain(clips: dict[str, list[int]], folder: Path, processes: int) -> dict
         listing.write_text(json.dumps(part))
         command = [sys.executable, __file__, "--plain", str(listing), str(folder / f"plain{processes}_{number}")]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-    said = [json.loads(process.communicate()[0]) for process in running]
+    reports = [json.loads(process.communicate()[0]) for process in running]
     seconds = time.perf_counter() - start
     return {
         "seconds": seconds,
-        "faces": sum(one["frames_with_face"] for one in said),
-        "peak_mb": max(one["peak_mb"] for one in said),
+        "faces": sum(report["frames_with_face"] for report in reports),
+        "peak_mb": max(report["peak_mb"] for report in reports),
     }
 
 
@@ -172,9 +172,9 @@ def measure(title: str, source: Path, arguments: argparse.Namespace, goal: float
         f"plain script in {arguments.jobs} processes": theirs_split,
         "extract + detect": ours,
     }
-    for label, one in rows_of.items():
+    for label, row in rows_of.items():
         print(
-            f"  {label:34}{one['seconds']:9.1f}{kept / one['seconds']:10.1f}{one['faces']:11.0f}{one['peak_mb']:9.0f}"
+            f"  {label:34}{row['seconds']:9.1f}{kept / row['seconds']:10.1f}{row['faces']:11.0f}{row['peak_mb']:9.0f}"
         )
     print(f"  throughput: {theirs['seconds'] / ours['seconds']:.1f} times the plain script's (goal {goal:g}),", end=" ")
     print(f"{theirs_split['seconds'] / ours['seconds']:.1f} times where that is split over the cores")

@@ -29,20 +29,20 @@ def run_queue(names: list[str]) -> dict[str, float]:
     """Run all that is queued; the seconds that each one's training took, as its log says."""
     subprocess.run(["dvc", "exp", "run", "--run-all"], check=True)
     logs = {name: dvc("queue", "logs", name) for name in names}
-    found = {name: re.search(r"^train: .* in (\d+) s ->", log, re.MULTILINE) for name, log in logs.items()}
-    return {name: float(match[1]) for name, match in found.items() if match}
+    matches = {name: re.search(r"^train: .* in (\d+) s ->", log, re.MULTILINE) for name, log in logs.items()}
+    return {name: float(match[1]) for name, match in matches.items() if match}
 
 
 def results(names: list[str]) -> dict[str, dict[str, Any]]:
     """The params and metrics of each experiment, and of the workspace as `params.yaml`."""
-    found: dict[str, dict[str, Any]] = {}
+    experiments: dict[str, dict[str, Any]] = {}
     for row in json.loads(dvc("exp", "show", "--json")):
         if row["rev"] == "workspace":
-            found["params.yaml"] = row["data"]
+            experiments["params.yaml"] = row["data"]
         for experiment in row.get("experiments") or ():
             if experiment["name"] in names and experiment["revs"][0]["data"]:
-                found[experiment["name"]] = experiment["revs"][0]["data"]
-    return found
+                experiments[experiment["name"]] = experiment["revs"][0]["data"]
+    return experiments
 
 
 def line(name: str, data: dict[str, Any], seconds: float | None) -> str:

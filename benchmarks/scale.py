@@ -43,14 +43,14 @@ def dfdc(root: Path, parts: int) -> int:
     for part in range(parts):
         names = [f"{part:02d}{i:06d}.mp4" for i in range(PART)]
         reals = names[::REALS]
-        said: dict[str, dict[str, str]] = {name: {"label": "REAL", "split": "train"} for name in reals}
-        fakes = [name for name in names if name not in said]
-        said |= {
+        metadata: dict[str, dict[str, str]] = {name: {"label": "REAL", "split": "train"} for name in reals}
+        fakes = [name for name in names if name not in metadata]
+        metadata |= {
             name: {"label": "FAKE", "split": "train", "original": reals[i % len(reals)]} for i, name in enumerate(fakes)
         }
         folder = root / f"dfdc_train_part_{part}"
         total += _touch(folder, names)
-        (folder / "metadata.json").write_text(json.dumps(said))
+        (folder / "metadata.json").write_text(json.dumps(metadata))
     return total
 
 
@@ -98,11 +98,11 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             SHAPES[layout](Path(folder), size)
             call = [sys.executable, __file__, "--measure", layout, folder]
-            one = json.loads(subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True).stdout)
-        s = {name: f"{one['seconds'][name]:.1f}" for name in STEPS}
+            result = json.loads(subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        s = {name: f"{result['seconds'][name]:.1f}" for name in STEPS}
         print(
-            f"| {layout} | {one['videos']} | {s['scan']} | {s['tie']} | {s['split']} | {one['MB']:.0f} "
-            f"| {s['compare']} | {one['compare_MB']:.0f} |",
+            f"| {layout} | {result['videos']} | {s['scan']} | {s['tie']} | {s['split']} | {result['MB']:.0f} "
+            f"| {s['compare']} | {result['compare_MB']:.0f} |",
             flush=True,
         )
 

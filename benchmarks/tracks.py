@@ -36,13 +36,13 @@ def faces_of(path: Path, frames: int, scratch: Path) -> tuple[int, pd.DataFrame]
 
 def line(kind: str, files: list[Path], frames: int, scratch: Path) -> str:
     """A row of the first table."""
-    found = [faces_of(file, frames, scratch) for file in files]
-    seen = [faces["frame"].nunique() / kept if len(faces) else 0.0 for kept, faces in found]
-    tracks = [faces["track"].nunique() if len(faces) else 0 for _, faces in found]
-    reasons = pd.concat([faces["reason"] for _, faces in found if len(faces)]).value_counts()
+    results = [faces_of(file, frames, scratch) for file in files]
+    seen = [faces["frame"].nunique() / kept if len(faces) else 0.0 for kept, faces in results]
+    tracks = [faces["track"].nunique() if len(faces) else 0 for _, faces in results]
+    reasons = pd.concat([faces["reason"] for _, faces in results if len(faces)]).value_counts()
     lost = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if reason) or "none"
-    one = sum(count == 1 for count in tracks)
-    return f"| {kind} | {len(files)} | {np.mean(seen):.1%} | {one} | {sum(tracks)} | {reasons.sum()} | {lost} |"
+    single = sum(count == 1 for count in tracks)
+    return f"| {kind} | {len(files)} | {np.mean(seen):.1%} | {single} | {sum(tracks)} | {reasons.sum()} | {lost} |"
 
 
 def joined(files: list[Path], out: Path, frames: int) -> None:
@@ -61,10 +61,10 @@ def joined(files: list[Path], out: Path, frames: int) -> None:
     video.encode(out, images(), 25.0)
 
 
-def splices(found: list[reals.Listed], number: int, frames: int, scratch: Path) -> list[str]:
+def splices(videos: list[reals.Listed], number: int, frames: int, scratch: Path) -> list[str]:
     """The rows of the second table: A then B, and A, B, A, of neighbours in a shuffled row of people."""
-    order = np.random.default_rng(0).permutation(len(found))
-    pairs = [(found[i], found[j]) for i, j in zip(order, np.roll(order, 1), strict=True)]
+    order = np.random.default_rng(0).permutation(len(videos))
+    pairs = [(videos[i], videos[j]) for i, j in zip(order, np.roll(order, 1), strict=True)]
     pairs = [(a, b) for a, b in pairs if a.identity != b.identity][:number]
     rows = []
     for name, places in (("A, B", (0, 1)), ("A, B, A", (0, 1, 0))):

@@ -158,7 +158,7 @@ def main() -> None:
         pairs = [(bare(p, batches, a.epochs), *ours(p, tracks, a.epochs)) for _ in range(a.rounds)]
     images = sum(int(mask.sum()) for _, mask, _ in batches)
     plain, through, waited = (median(column) for column in zip(*pairs, strict=True))
-    ratio = median(one / other for one, other, _ in pairs)
+    ratio = median(plain / through for plain, through, _ in pairs)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print("| device | network | side | precision | bare, images/s | ours, images/s | ours / bare | waiting for data |")
     print("|---|---|---|---|---|---|---|---|")

@@ -88,7 +88,7 @@ def scored(folder: Path, file: str, copy: str) -> list[dict[str, object]]:
     with TemporaryDirectory() as scratch, prepared(sent(Path(file), copy, Path(scratch)), detector) as ready:
         about: dict[str, object] = {"file": file, "copy": copy, "status": ready.status}
         voices = {track: detector.track(images) for track, images in ready.images.items()}
-    rows = [about | {"track": track, "logit": one.logit, "faces": one.faces} for track, one in voices.items()]
+    rows = [about | {"track": track, "logit": voice.logit, "faces": voice.faces} for track, voice in voices.items()]
     return rows or [about | {"track": -1, "logit": np.nan, "faces": 0}]
 
 
@@ -97,8 +97,8 @@ def measured(table: pd.DataFrame, detector: inference.Detector) -> str:
     names = ["file", "copy", "label", "method", "group", "source"]
     rows = []
     for about, tracks in table.groupby(names):
-        some = tracks.dropna(subset="logit")
-        voices = [TrackScore((logit,), faces) for logit, faces in zip(some["logit"], some["faces"], strict=True)]
+        usable = tracks.dropna(subset="logit")
+        voices = [TrackScore((logit,), faces) for logit, faces in zip(usable["logit"], usable["faces"], strict=True)]
         rows.append(dict(zip(names, about, strict=True)) | {"score": detector.score(voices) if voices else np.nan})
     videos = pd.DataFrame(rows)
     lines = ["| copy | method | videos | no score | AUC | 95 % interval | own | called fake |", "|---|" + "---|" * 7]
@@ -129,8 +129,8 @@ def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
             if file.name not in (bundle.CARD, bundle.VALIDATION):
                 shutil.copy(file, scratch)
         tables.write(Path(scratch, bundle.VALIDATION), validation)
-        scoring, found = calibrate.fit(validation, calibrate.CalibrateParams.model_validate(settings))
-        bundle.save(out, Path(scratch), bundle.read(detector).params, scoring, found)
+        scoring, figures = calibrate.fit(validation, calibrate.CalibrateParams.model_validate(settings))
+        bundle.save(out, Path(scratch), bundle.read(detector).params, scoring, figures)
 
 
 def counts(videos: pd.DataFrame) -> str:
@@ -140,12 +140,12 @@ def counts(videos: pd.DataFrame) -> str:
 def ranked(reals: pd.DataFrame, fakes: pd.DataFrame) -> str:
     """AUC, its interval, and how often a fake scores above its own original."""
     both = pd.concat([reals, fakes]).dropna(subset="score")
-    found = auc(Sample.rows(both["label"], both["score"], both["group"]), RESAMPLES, seed=0)
-    ends = "" if found["auc_low"] is None else f"{found['auc_low']:.3f} to {found['auc_high']:.3f}"
+    figures = auc(Sample.rows(both["label"], both["score"], both["group"]), RESAMPLES, seed=0)
+    ends = "" if figures["auc_low"] is None else f"{figures['auc_low']:.3f} to {figures['auc_high']:.3f}"
     own = reals.set_index("source")["score"].reindex(fakes["source"]).to_numpy()
     known = np.isfinite(own) & fakes["score"].notna().to_numpy()
     above = (fakes["score"].to_numpy() > own)[known].mean()
-    return f"{found['auc']:.3f} | {ends} | {above:.2f}"
+    return f"{figures['auc']:.3f} | {ends} | {above:.2f}"
 
 
 def called(videos: pd.DataFrame) -> str:
@@ -171,8 +171,8 @@ def main() -> None:
         todo = [(row.file, AS_IT_IS) for row in videos.itertuples()]
         todo += list(product(videos["file"][videos["label"] == 0], copies))
         todo += list(product(videos["file"][videos["label"] == 1], [c for c in copies if c == "usual"]))
-        found = Parallel(n_jobs=jobs(), verbose=1)(delayed(scored)(arguments.detector, *one) for one in todo)
-        table = pd.DataFrame([row for rows in found for row in rows])
+        results = Parallel(n_jobs=jobs(), verbose=1)(delayed(scored)(arguments.detector, *pair) for pair in todo)
+        table = pd.DataFrame([row for rows in results for row in rows])
         if arguments.logits:
             table.to_csv(arguments.logits, index=False)
     table = table.merge(videos, on="file")

@@ -153,8 +153,8 @@ def posed(clips: "pd.DataFrame", data: Path) -> list[Item]:
 
 def pose(item: Item, folder: Path, p: Margin) -> list[float]:
     """The landmarks of the frames of one clip, flat: px; empty where they make no face in one of them."""
-    found = shapes.found(video.images(item.inputs[0])[item.args["positions"]], p.margin)
-    return np.round(found, 2).ravel().tolist() if np.isfinite(found).all() else []
+    landmarks = shapes.found(video.images(item.inputs[0])[item.args["positions"]], p.margin)
+    return np.round(landmarks, 2).ravel().tolist() if np.isfinite(landmarks).all() else []
 
 
 def summary(clips: "pd.DataFrame") -> dict[str, Any]:

@@ -77,12 +77,12 @@ def save_networks(folder: Path, trained: Sequence[Trained], validation: pd.DataF
     with aside(folder) as new:
         new.mkdir()
         members = []
-        for number, one in enumerate(trained):
-            card = MemberCard(weights=f"member_{number}.safetensors", settings=one.settings, epoch=one.epoch)
-            save_file({name: value.contiguous() for name, value in one.state.items()}, new / card.weights)
-            if one.known is not None:
+        for number, member in enumerate(trained):
+            card = MemberCard(weights=f"member_{number}.safetensors", settings=member.settings, epoch=member.epoch)
+            save_file({name: value.contiguous() for name, value in member.state.items()}, new / card.weights)
+            if member.known is not None:
                 card = card.model_copy(update={"known": f"member_{number}{KNOWN}"})
-                one.known.save(new / card.known)
+                member.known.save(new / card.known)
             members.append(card)
         tables.write(new / VALIDATION, validation)
         _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members))

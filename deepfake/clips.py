@@ -31,7 +31,7 @@ def arrays(files: Sequence[Path], positions: Sequence[Sequence[int]], side: int 
         Item(file.as_posix(), (file,), {"positions": [int(i) for i in places]})
         for file, places in zip(files, positions, strict=True)
     ]
-    return [made.entry / ARRAY for made in items.make(todo, work, Size(side=side), label="decode")]
+    return [result.entry / ARRAY for result in items.make(todo, work, Size(side=side), label="decode")]
 
 
 def work(item: Item, folder: Path, p: Size) -> None:

@@ -147,8 +147,8 @@ def further(table: pd.DataFrame, p: EvaluateParams) -> Metrics:
 
 def gain(scored: pd.DataFrame, first: Sequence[str], second: Sequence[str], name: str, p: EvaluateParams) -> Metrics:
     """How much higher the mean AUC is of the second columns than of the first, by a paired bootstrap over groups."""
-    one, other = ([Sample.of(scored, column) for column in columns] for columns in (first, second))
-    gap = difference(one, other, "auc", p.resamples, p.seed)
+    samples, others = ([Sample.of(scored, column) for column in columns] for columns in (first, second))
+    gap = difference(samples, others, "auc", p.resamples, p.seed)
     return {name: gap.value, f"{name}_low": gap.low, f"{name}_high": gap.high}
 
 
@@ -220,11 +220,14 @@ def spoken(figures: Metrics) -> list[str]:
         f"{name.replace('_', ' '):<26}AUC {shown(value)}"
         for name, value in figures.get("members", {}).get("auc", {}).items()
     ]
-    lines += [f"{name.replace('_', ' '):<26}AUC {within(one, 'auc')}" for name, one in figures["baselines"].items()]
+    lines += [
+        f"{name.replace('_', ' '):<26}AUC {within(baseline, 'auc')}" for name, baseline in figures["baselines"].items()
+    ]
     if best["name"]:
         lines.append(f"{'above the best of these':<26}{within(best, 'gain')}")
     return lines + [
-        f"{name + ' frames':<26}AUC {shown(one['auc'])}, drop {within(one, 'drop')}" for name, one in order.items()
+        f"{name + ' frames':<26}AUC {shown(disturbed['auc'])}, drop {within(disturbed, 'drop')}"
+        for name, disturbed in order.items()
     ]
 
 

@@ -54,4 +54,4 @@ def changes(views: Iterable[View]) -> Floats:
     turns = [similarity(view.shape, wanted) for view in seen]
     both = zip(seen, turns, strict=True)
     upright = [cv2.warpAffine(view.image, turn, (SIDE, SIDE)) for view, turn in both if turn is not None]
-    return np.array([cv2.absdiff(one, other).mean() for one, other in pairwise(upright)])
+    return np.array([cv2.absdiff(before, after).mean() for before, after in pairwise(upright)])

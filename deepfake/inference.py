@@ -84,7 +84,7 @@ class Detector:
         if len({len(logits) for logits in all_of_them}) > 1:
             all_of_them = [[float(np.mean(logits))] for logits in all_of_them]
         far = [member.distance(faces) for member in self.members] if order is None else []
-        known = [one for one in far if one is not None]
+        known = [distance for distance in far if distance is not None]
         distance = float(np.mean(known)) if len(known) == len(self.members) else None
         return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces), distance)
 

@@ -73,21 +73,21 @@ def apart(colours: Counts, others: Counts) -> float:
     return 1 - int(np.minimum(colours, others).sum()) / SAMPLE**2
 
 
-def correlation(one: Look, other: Look) -> float:
+def correlation(look: Look, other: Look) -> float:
     """Of light and shade: 1 for equal ones."""
-    return round(float((one.pattern * other.pattern).sum()), 4)
+    return round(float((look.pattern * other.pattern).sum()), 4)
 
 
-def alike(one: Look, other: Look, cut: bool) -> bool:
+def alike(look: Look, other: Look, cut: bool) -> bool:
     """Whether a face goes on where another was: surely the same one. After a cut its colours alone do not tell."""
-    far = apart(one.colours, other.colours)
-    near = far < ALIKE_GREY or (far < ALIKE and not (one.grey or other.grey))
-    return (not cut and near) or (far < FAR and correlation(one, other) >= SAME_PICTURE)
+    far = apart(look.colours, other.colours)
+    near = far < ALIKE_GREY or (far < ALIKE and not (look.grey or other.grey))
+    return (not cut and near) or (far < FAR and correlation(look, other) >= SAME_PICTURE)
 
 
-def distance(one: Look, other: Look) -> float:
+def distance(look: Look, other: Look) -> float:
     """Between two faces as people: below SAME_PERSON they are one."""
-    return round(float(np.linalg.norm(one.descriptor - other.descriptor)), 4)
+    return round(float(np.linalg.norm(look.descriptor - other.descriptor)), 4)
 
 
 def descriptor(chip: Images) -> Floats:

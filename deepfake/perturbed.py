@@ -20,9 +20,9 @@ def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
     with video.recording(changed) as record:
         for image, time in perturb.perturbed(item.inputs[0], item.args["kind"], item.args["level"]):
             record(image, time)
-    said = predict.predict(changed, detector, window=0)
+    prediction = predict.predict(changed, detector, window=0)
     changed.unlink()
-    return {"status": said.status, "score": said.score, "verdict": further.verdict(said, detector)}
+    return {"status": prediction.status, "score": prediction.score, "verdict": further.verdict(prediction, detector)}
 
 
 @cache

@@ -51,7 +51,7 @@ def load(folder: Path, backend: str) -> inference.Detector:
     library("onnxruntime")
     detector = inference.load(folder)
     members = zip(detector.members, files, strict=True)
-    return replace(detector, members=tuple(replace(one, network=Session(folder / file)) for one, file in members))
+    return replace(detector, members=tuple(replace(member, network=Session(folder / file)) for member, file in members))
 
 
 def name_of(weights: str, backend: str) -> str:

@@ -239,7 +239,7 @@ def _divided(table: pd.DataFrame, shared: "pd.Series[str]") -> list[str]:
     """What is shared by rows of more than one split, and by which."""
     divided = table["split"].groupby(shared).transform("nunique") > 1
     sides = table.loc[divided, "split"].groupby(shared[divided]).agg(lambda splits: " and ".join(sorted(set(splits))))
-    return [f"{name} in {said}" for name, said in sides.items()]
+    return [f"{name} in {splits}" for name, splits in sides.items()]
 
 
 def _way_out(ok: pd.DataFrame, asked: list[int], mode: str) -> str:

@@ -122,5 +122,5 @@ def linked(
     for _, row, column in known:
         if row not in pairs.values() and column not in pairs:
             pairs[column] = row
-    for column, sight in sorted(enumerate(sights), key=lambda one: one[0] not in pairs):
+    for column, sight in sorted(enumerate(sights), key=lambda item: item[0] not in pairs):
         yield sight, tracks[pairs[column]] if column in pairs else None

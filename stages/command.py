@@ -33,9 +33,9 @@ def main(run: Callable[..., None]) -> None:
         raise SystemExit(2) from None
 
 
-def done(stage: str, said: str, out: Path) -> None:
+def done(stage: str, sentence: str, out: Path) -> None:
     """The one line that a stage ends in; then the store is brought back to its bound."""
-    print(f"{stage}: {said} -> {out}")
+    print(f"{stage}: {sentence} -> {out}")
     if removed := items.tidy():
         freed = sum(entry.own for entry in removed) / cache.GB
         print(f"store: {len(removed)} results, {freed:.1f} GB, were unused longest and went", file=sys.stderr)

@@ -33,8 +33,10 @@ def run(
     settings = bundle.read_networks(detector).members[0].settings
     todo = background.items(seen, frames)
     around = items.make(todo, background.work, Params(), label="background")
-    known = pd.DataFrame({one.name: made.result for one, made in zip(todo, around, strict=True) if made.result}).T
-    found = [
+    known = pd.DataFrame(
+        {item.name: result.result for item, result in zip(todo, around, strict=True) if result.result}
+    ).T
+    results = [
         controls.sides(leaks(listed.drop(columns="split").merge(dealt[["video_id", "split"]], on="video_id"))),
         controls.fitted_on(bundle.read_validation(detector), dealt),
         controls.threshold(read(predictions)),
@@ -45,11 +47,11 @@ def run(
         controls.shuffled_labels(figures, settings),
         controls.gain(figures),
     ]
-    said = controls.summary(found)
-    tables.write_metrics(report, said)
-    for one in found:
-        print(f"{SAID[one.fine]:<6}{one.name:<20} {one.said}")
-    done("controls", f"{said['wrong']} of {len(found)} find something wrong", report)
+    summary = controls.summary(results)
+    tables.write_metrics(report, summary)
+    for control in results:
+        print(f"{SAID[control.fine]:<6}{control.name:<20} {control.said}")
+    done("controls", f"{summary['wrong']} of {len(results)} find something wrong", report)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ def run(videos: Out = Path("data/demo/videos")) -> None:
     p = params.load("demo", DemoParams)
     with TemporaryDirectory() as drawn, aside(videos) as new:
         draw(Path(drawn), p)
-        made = forge(Path(drawn), new, ForgeParams(methods=p.methods, seed=p.seed, resolution=p.resolution, crf=CRF))
-    done("demo", f"{len(made.manifest)} videos, half of them fake", videos)
+        forged = forge(Path(drawn), new, ForgeParams(methods=p.methods, seed=p.seed, resolution=p.resolution, crf=CRF))
+    done("demo", f"{len(forged.manifest)} videos, half of them fake", videos)
 
 
 if __name__ == "__main__":

@@ -85,10 +85,10 @@ def predict(
     parts: list[dict[str, object]] = []
     for video_id, own in test.groupby("video_id", sort=False):
         scores = scoring.scores(detector, arrays(own), orders)
-        said = {name: scoring.judged(detector, tracks.values()) for name, tracks in scores.items()}
-        row = {"video_id": video_id, "score": said["logit"].score, "verdict": said["logit"].verdict}
-        row["novelty"] = said["logit"].novelty
-        row |= {name: one.score for name, one in said.items() if name != "logit"}
+        judged = {name: scoring.judged(detector, tracks.values()) for name, tracks in scores.items()}
+        row = {"video_id": video_id, "score": judged["logit"].score, "verdict": judged["logit"].verdict}
+        row["novelty"] = judged["logit"].novelty
+        row |= {name: judgement.score for name, judgement in judged.items() if name != "logit"}
         for number, member in enumerate(members):
             row[f"member_{number}"] = scoring.judged(
                 member, scoring.scores(member, arrays(own))["logit"].values()

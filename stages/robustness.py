@@ -51,10 +51,10 @@ def run(
     ]
     whole = pd.concat([clean, pd.DataFrame(rows), pd.DataFrame(missing)], ignore_index=True).merge(about, on="video_id")
     tables.write(scores, whole)
-    found = cells(read(scores), p)
-    tables.write(table, found)
-    tables.write_metrics(report, {"robustness": metrics(found)})
-    charts.robustness(picture, found)
+    figures = cells(read(scores), p)
+    tables.write(table, figures)
+    tables.write_metrics(report, {"robustness": metrics(figures)})
+    charts.robustness(picture, figures)
     done(
         "robustness", f"{len(p.cells())} perturbations of {len(seen)} videos, {items.remade(results)} made anew", report
     )

@@ -29,10 +29,10 @@ def run(
     dealt = split(read(videos), tables.read(kept), p)
     apart, leaks = protocol.apart(dealt, held), dealt.attrs["leaks"]
     doubtful = doubts(apart)
-    for name, said in OPEN.items():
+    for name, doubt in OPEN.items():
         if names := doubtful[name]:
             print(
-                f"warning: {len(names)} videos {said} ({', '.join(names[:3])}{' ...' * (len(names) > 3)})",
+                f"warning: {len(names)} videos {doubt} ({', '.join(names[:3])}{' ...' * (len(names) > 3)})",
                 file=sys.stderr,
             )
     out = int((apart["split"] == OUT).sum())

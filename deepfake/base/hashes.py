@@ -63,8 +63,8 @@ def folder(root: Path) -> str:
         folders[:] = sorted(name for name in folders if os.path.realpath(Path(place, name)) not in seen)
         files += [Path(place, name) for name in names]
     digest = hashlib.sha256()
-    for file, said in sorted(zip(files, contents(files), strict=True)):
-        digest.update(os.fsencode(file.relative_to(root)) + b"\0" + said.encode() + b"\0")
+    for file, content in sorted(zip(files, contents(files), strict=True)):
+        digest.update(os.fsencode(file.relative_to(root)) + b"\0" + content.encode() + b"\0")
     return digest.hexdigest()
 
 

@@ -65,11 +65,11 @@ def across(splits: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> pd.DataFra
     side = pd.factorize(about["split"])[0]
     pairs = []
     for i, j, distance in near(looks, side):
-        one, other = about.iloc[i], about.iloc[j]
-        shared = set(people(one["identities"])) & set(people(other["identities"]))
-        if not (shared and one["dataset"] == other["dataset"]):
-            groups = tuple(sorted((one["group"], other["group"])))
-            pairs.append((names[i], one["split"], names[j], other["split"], distance, groups))
+        first, second = about.iloc[i], about.iloc[j]
+        shared = set(people(first["identities"])) & set(people(second["identities"]))
+        if not (shared and first["dataset"] == second["dataset"]):
+            groups = tuple(sorted((first["group"], second["group"])))
+            pairs.append((names[i], first["split"], names[j], second["split"], distance, groups))
     table = pd.DataFrame(pairs, columns=["one", "split", "other", "other_split", "distance", "groups"])
     table = table.sort_values(["distance", "one", "other"]).drop_duplicates("groups").drop(columns="groups")
     return table.reset_index(drop=True)

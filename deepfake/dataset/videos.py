@@ -23,4 +23,4 @@ def read(path: Path) -> pd.DataFrame:
 
 def people(identities: str) -> list[str]:
     """The people that a text names, joined by `+`, `;` or `,`: each once, in its order."""
-    return list(dict.fromkeys(name for said in re.split("[+;,]", identities) if (name := said.strip())))
+    return list(dict.fromkeys(name for part in re.split("[+;,]", identities) if (name := part.strip())))

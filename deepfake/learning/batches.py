@@ -79,7 +79,7 @@ class Tracks:
     @cached_property
     def mates(self) -> list[Indices]:
         """For each clip of known shape, the reals of other people whose shapes are nearest."""
-        known = [i for i, some in enumerate(self.shapes) if some is not None and self.table["label"][i] == 0]
+        known = [i for i, shape in enumerate(self.shapes) if shape is not None and self.table["label"][i] == 0]
         none, mates = np.empty(0, np.int64), {}
         if len(known) > 1:
             means = np.stack([self.shapes[i].mean(0).ravel() for i in known])  # type: ignore[union-attr]

@@ -53,10 +53,10 @@ def auc_over_all(known: pd.DataFrame, name: str) -> float | None:
         return None
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     numbers = known[list(BASELINES[name])]
-    said = cross_val_predict(
+    probabilities = cross_val_predict(
         _regression(), numbers, known["label"], groups=known["group"], cv=folds, method="predict_proba"
     )
-    return float(roc_auc_score(known["label"], said[:, 1]))
+    return float(roc_auc_score(known["label"], probabilities[:, 1]))
 
 
 def _regression() -> Any:

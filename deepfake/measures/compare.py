@@ -67,16 +67,16 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int
     if len(other := both[both["label"] != both["label_second"]]):
         raise UserError(f"{other['video_id'].iloc[0]}: {len(other)} videos have another label in the second test")
     both = both[both["score"].notna() & both["score_second"].notna()]
-    one = Sample.of(both)
-    other_one = Sample.rows(both["label"], both["score_second"], both["group"], both["verdict_second"] == "fake")
-    values = [{name: float(value[0]) for name, value in figures(some).items()} for some in (one, other_one)]
+    before = Sample.of(both)
+    after = Sample.rows(both["label"], both["score_second"], both["group"], both["verdict_second"] == "fake")
+    values = [{name: float(value[0]) for name, value in figures(sample).items()} for sample in (before, after)]
     scored = len(set(first.dropna(subset="score")["video_id"]) | set(second.dropna(subset="score")["video_id"]))
     return Comparison(
         {name: (values[0][name], values[1][name]) for name in FIGURES},
-        {name: difference([one], [other_one], name, resamples, seed) for name in FIGURES},
-        delong(one.label, one.score, other_one.score)[1] if one.people("auc") >= 2 else None,
+        {name: difference([before], [after], name, resamples, seed) for name in FIGURES},
+        delong(before.label, before.score, after.score)[1] if before.people("auc") >= 2 else None,
         len(both),
-        one.groups,
+        before.groups,
         scored - len(both),
     )
 

@@ -34,7 +34,7 @@ def verbal(score: float) -> str:
     """
     log = float(log10_ratio(np.array(score)))
     size = round(10 ** abs(log), 6)
-    words = [said for least, said in WORDS if size >= least][-1]
+    words = [text for least, text in WORDS if size >= least][-1]
     return words if words == WORDS[0][1] else f"{words} for {'fake' if log > 0 else 'real'}"
 
 
@@ -56,7 +56,7 @@ def tippett(label: Integers, score: Floats) -> pd.DataFrame:
 def misleading(label: Integers, score: Floats) -> dict[str, float | None]:
     """The share of reals whose ratio speaks for fake, and of fakes whose ratio speaks for real."""
     shares = {"reals": score[label == 0] > 0.5, "fakes": score[label == 1] < 0.5}
-    return {name: float(one.mean()) if len(one) else None for name, one in shares.items()}
+    return {name: float(share.mean()) if len(share) else None for name, share in shares.items()}
 
 
 def reliability(label: Integers, score: Floats, most: int) -> pd.DataFrame:

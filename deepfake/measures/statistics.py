@@ -132,8 +132,8 @@ def ranks(sample: Sample, times: Floats) -> Figures:
     label, group = sample.label[order], sample.group[order]
     last = np.flatnonzero(np.diff(sample.score[order], append=-np.inf))  # of each run of equal scores
     parts = []
-    for some in np.array_split(times, max(1, -(-len(times) * len(order) // ROWS))):
-        weight = some[:, group]
+    for chunk in np.array_split(times, max(1, -(-len(times) * len(order) // ROWS))):
+        weight = chunk[:, group]
         fake = np.cumsum(weight * label, axis=1)[:, last]  # (R, steps): called fake from this score on
         real = np.cumsum(weight, axis=1)[:, last] - fake
         parts.append(_of_steps(fake, real))

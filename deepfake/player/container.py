@@ -37,8 +37,8 @@ class Box:
 def facts(path: Path) -> dict[str, Any]:
     """What the file says of itself, as JSON; nothing of it is proof, for tags are easily changed. Raises Unreadable."""
     with opened(path) as (container, shown):
-        streams = [_stream(one, one is shown) for one in container.streams]
-        found: dict[str, Any] = {
+        streams = [_stream(stream, stream is shown) for stream in container.streams]
+        about: dict[str, Any] = {
             "format": container.format.name,
             "duration": round(float(container.duration or 0) / 1e6, 3),
             "bitrate": int(container.bit_rate),
@@ -47,19 +47,19 @@ def facts(path: Path) -> dict[str, Any]:
         }
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         tree = list(boxes(content, 0, len(content))) if content[4:8] == b"ftyp" else []
-        found["boxes"] = [box.kind.decode("latin-1") for box in tree]
-        found["edits"] = [edit for box in tree for edit in edits(content, box)]
-        found["credentials"] = manifest(content, tree)
+        about["boxes"] = [box.kind.decode("latin-1") for box in tree]
+        about["edits"] = [edit for box in tree for edit in edits(content, box)]
+        about["credentials"] = manifest(content, tree)
         written = {
             match.decode("ascii") for match in WRITERS.findall(content[:HEAD]) + WRITERS.findall(content[-HEAD:])
         }
-    found["writers"] = sorted(written)
-    return found | {"signs": signs(found)}
+    about["writers"] = sorted(written)
+    return about | {"signs": signs(about)}
 
 
 def _stream(stream: Any, shown: bool) -> dict[str, Any]:
     context = stream.codec_context
-    said: dict[str, Any] = {
+    about: dict[str, Any] = {
         "index": stream.index,
         "type": stream.type,
         "codec": context.name if context else "unknown",
@@ -69,11 +69,11 @@ def _stream(stream: Any, shown: bool) -> dict[str, Any]:
     }
     if stream.type == "video" and context:
         rate = stream.average_rate
-        said |= {"width": context.width, "height": context.height, "pixels": context.pix_fmt or ""}
-        said |= {"frames": stream.frames, "rate": round(float(rate), 3) if rate else None}
+        about |= {"width": context.width, "height": context.height, "pixels": context.pix_fmt or ""}
+        about |= {"frames": stream.frames, "rate": round(float(rate), 3) if rate else None}
     if stream.type == "audio" and context:
-        said |= {"sampling": context.sample_rate, "channels": context.channels}
-    return said
+        about |= {"sampling": context.sample_rate, "channels": context.channels}
+    return about
 
 
 def boxes(content: Any, start: int, end: int) -> Iterator[Box]:
@@ -98,13 +98,13 @@ def edits(content: Any, box: Box) -> list[dict[str, Any]]:
         return []
     wide = 8 if content[box.start] == 1 else 4
     count = int.from_bytes(content[box.start + 4 : box.start + 8])
-    found = []
+    entries = []
     for number in range(min(count, (box.end - box.start - 8) // (2 * wide + 4))):
         at = box.start + 8 + number * (2 * wide + 4)
         duration = int.from_bytes(content[at : at + wide])
         begin = int.from_bytes(content[at + wide : at + 2 * wide], signed=True)
-        found.append({"duration": duration, "start": begin})
-    return found
+        entries.append({"duration": duration, "start": begin})
+    return entries
 
 
 def manifest(content: Any, tree: list[Box]) -> bool:
@@ -115,23 +115,25 @@ def manifest(content: Any, tree: list[Box]) -> bool:
     return bool(at >= 0 and content.find(b"c2pa", at, at + 256) >= 0)
 
 
-def signs(found: dict[str, Any]) -> list[str]:
+def signs(facts: dict[str, Any]) -> list[str]:
     """What speaks of the file having been written by a program rather than by a camera; words, not proof."""
-    tags = [value for one in (found, *found["streams"]) for value in one["tags"].values()]
-    said = [
+    tags = [value for part in (facts, *facts["streams"]) for value in part["tags"].values()]
+    sentences = [
         f"{meaning}: tag {tag!r}"
         for tag in dict.fromkeys(tags)
         for begin, meaning in ENCODERS.items()
         if str(tag).startswith(begin)
     ]
-    said += [f"an encoder left its name in the stream: {name}" for name in found["writers"] if name not in tags]
-    if not any("creation_time" in one["tags"] for one in (found, *found["streams"])):
-        said.append("no time of recording: cameras write one, and programs often drop it")
-    kinds = found["boxes"]
+    sentences += [f"an encoder left its name in the stream: {name}" for name in facts["writers"] if name not in tags]
+    if not any("creation_time" in part["tags"] for part in (facts, *facts["streams"])):
+        sentences.append("no time of recording: cameras write one, and programs often drop it")
+    kinds = facts["boxes"]
     if "moov" in kinds and "mdat" in kinds and kinds.index("moov") < kinds.index("mdat"):
-        said.append("the index comes before the pictures: written for the web, not by a camera as it films")
-    if any(edit["start"] > 0 for edit in found["edits"]):
-        said.append("an edit list: a player leaves out the beginning of a track, by frames that were reordered or cut")
-    if sum(edit["start"] >= 0 for edit in found["edits"]) > len(found["streams"]):
-        said.append("an edit list of several parts: what is shown was put together")
-    return said
+        sentences.append("the index comes before the pictures: written for the web, not by a camera as it films")
+    if any(edit["start"] > 0 for edit in facts["edits"]):
+        sentences.append(
+            "an edit list: a player leaves out the beginning of a track, by frames that were reordered or cut"
+        )
+    if sum(edit["start"] >= 0 for edit in facts["edits"]) > len(facts["streams"]):
+        sentences.append("an edit list of several parts: what is shown was put together")
+    return sentences

@@ -51,11 +51,11 @@ class Sound:
     def __init__(self, source: Any, out: Any) -> None:
         self.out = out
         self.ways: dict[int, tuple[AudioStream, bool]] = {}  # index of a stream -> where to, and whether it is copied
-        streams = [one for one in source.streams.audio if one.codec_context is not None]
-        for one in streams:
-            copied = one.codec_context.name in SOUNDS
-            made = out.add_stream_from_template(one) if copied else out.add_stream("aac", rate=one.rate)
-            self.ways[one.index] = (made, copied)
+        streams = [stream for stream in source.streams.audio if stream.codec_context is not None]
+        for stream in streams:
+            copied = stream.codec_context.name in SOUNDS
+            target = out.add_stream_from_template(stream) if copied else out.add_stream("aac", rate=stream.rate)
+            self.ways[stream.index] = (target, copied)
         self.packets = source.demux(*streams) if streams else iter(())
         self.ended = not streams
 
@@ -65,8 +65,8 @@ class Sound:
             packet = next(self.packets, None)
             if packet is None:
                 self.ended = True
-                for made, copied in self.ways.values():
-                    self.out.mux([] if copied else made.encode(None))
+                for target, copied in self.ways.values():
+                    self.out.mux([] if copied else target.encode(None))
                 return
             self.put(packet)
             if packet.pts is not None and float(packet.pts * packet.time_base) > time:
@@ -74,10 +74,10 @@ class Sound:
 
     def put(self, packet: Any) -> None:
         """Write a packet, copied or encoded anew."""
-        made, copied = self.ways[packet.stream.index]
+        target, copied = self.ways[packet.stream.index]
         if not copied:
             for frame in cast(list[Any], packet.decode()):
-                self.out.mux(made.encode(frame))
+                self.out.mux(target.encode(frame))
         elif packet.dts is not None:
-            packet.stream = made
+            packet.stream = target
             self.out.mux(packet)

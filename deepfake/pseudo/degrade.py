@@ -193,4 +193,4 @@ def _encoded(images: Images, codec: str, quality: int, drift: Floats, at: int) -
 
 def _drifted(image: Images, steps: Sequence[Floats], codec: str, quality: int) -> Images:
     moved = [cv2.warpAffine(image, step, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE) for step in steps]
-    return video.transcoded(np.stack([np.asarray(one, np.uint8) for one in moved]), codec, quality)
+    return video.transcoded(np.stack([np.asarray(frame, np.uint8) for frame in moved]), codec, quality)
