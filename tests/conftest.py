@@ -199,8 +199,8 @@ def _saved_detector(
 
     if validation is None:
         about = {"label": [0, 1], "group": ["a", "b"], "track": 0, "sequence": 0, "faces": 4}
-        one = pd.DataFrame({"video_id": ["a", "b"], **about, "logit": [-1.0, 1.0]})
-        validation = pd.concat([one.assign(member=number) for number in range(len(members))])
+        rows = pd.DataFrame({"video_id": ["a", "b"], **about, "logit": [-1.0, 1.0]})
+        validation = pd.concat([rows.assign(member=number) for number in range(len(members))])
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
         bundle.save_networks(networks, [bundle.Trained(n.state_dict(), s, 0) for n, s in members], validation)

@@ -40,8 +40,8 @@ def turned(path: Path, target: Path, degrees: int) -> Path:
     content = bytearray(path.read_bytes())
     size, start = int.from_bytes(content[(at := content.index(b"tkhd")) - 4 : at]), at - 4
     a, b, c, d = (int(number * 2**16).to_bytes(4, signed=True) for number in TURNS[degrees])
-    zero, one = bytes(4), (2**30).to_bytes(4)
-    content[start + size - 44 : start + size - 8] = b"".join((a, b, zero, c, d, zero, zero, zero, one))
+    zero, unit = bytes(4), (2**30).to_bytes(4)
+    content[start + size - 44 : start + size - 8] = b"".join((a, b, zero, c, d, zero, zero, zero, unit))
     target.write_bytes(content)
     return target
 

@@ -179,5 +179,7 @@ if __name__ == "__main__":
         plain()
     with redirect_stdout(sys.stderr):
         chosen = [part for part in PARTS if part.__name__ in sys.argv[1:]]
-        made = [(f"{part.__name__}: {name}", np.ascontiguousarray(value)) for part in chosen for name, value in part()]
-    print(json.dumps({name: hashlib.sha256(value).hexdigest() for name, value in made}))
+        values = [
+            (f"{part.__name__}: {name}", np.ascontiguousarray(value)) for part in chosen for name, value in part()
+        ]
+    print(json.dumps({name: hashlib.sha256(value).hexdigest() for name, value in values}))

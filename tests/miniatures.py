@@ -393,5 +393,5 @@ several = Miniature(
 )
 
 ALL = {
-    name: made for name, made in globals().items() if isinstance(made, Miniature) and not name.startswith("celebdf_")
+    name: value for name, value in globals().items() if isinstance(value, Miniature) and not name.startswith("celebdf_")
 }

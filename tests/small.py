@@ -68,8 +68,8 @@ def logits(net: Network, clips: Tensor, mask: Tensor | None = None) -> Tensor:
         return net(clips, everything(*clips.shape[:2]) if mask is None else mask)
 
 
-def same(one: Tensor, other: Tensor) -> None:
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+def same(first: Tensor, second: Tensor) -> None:
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
 
 
 def learn(net: Network) -> None:

@@ -27,7 +27,9 @@ def print_of(path, folder) -> str:
 def encoded(path, images, crf: int, scale: float = 1):
     """The images as a video of this quality, made smaller."""
     height, width = (int(side * scale) // 2 * 2 for side in images[0].shape[:2])
-    video.encode(path, [cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in images], 25, crf=crf)
+    video.encode(
+        path, [cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in images], 25, crf=crf
+    )
     return path
 
 
@@ -62,7 +64,7 @@ def test_two_dark_frames_of_four_make_no_copies():
     rng = np.random.default_rng(0)
     dark = [np.full((SIDE, SIDE), level, np.uint8) for level in (0, 9)]
     prints = [fingerprint([*dark, *rng.integers(0, 256, (2, SIDE, SIDE), np.uint8)]) for _ in range(2)]
-    assert all(len(one) == FRAMES * 64 for one in prints)
+    assert all(len(text) == FRAMES * 64 for text in prints)
     assert pairs(tuple(prints)) == []
     assert fingerprint([*dark, dark[0], rng.integers(0, 256, (SIDE, SIDE), np.uint8)]) == ""
 

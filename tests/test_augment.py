@@ -58,9 +58,9 @@ def test_a_flip_mirrors_left_and_right(heads):
 
 
 def test_the_same_seed_alters_the_same_and_another_otherwise(heads):
-    one, again, other = (altered(heads[0][:3], EVERYTHING, seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
+    first, again, other = (altered(heads[0][:3], EVERYTHING, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -123,12 +123,12 @@ def test_videos_that_gave_nothing_have_no_clips():
 
 
 def test_the_summary_counts_clips_and_frames():
-    said = augment.summary(augment.clips(*tables(), NOTHING))
-    assert said["train"] == {
+    summary = augment.summary(augment.clips(*tables(), NOTHING))
+    assert summary["train"] == {
         "real": {"clips": 2, "altered": 4, "frames": 12},
         "fake": {"clips": 0, "altered": 0, "frames": 0},
     }
-    assert said["val"]["fake"] == {"clips": 2, "altered": 0, "frames": 4}
+    assert summary["val"]["fake"] == {"clips": 2, "altered": 0, "frames": 4}
 
 
 # ---- what is written
@@ -142,7 +142,7 @@ def track(path, images):
     return path
 
 
-def made(path, folder, p=EVERYTHING, seed=5, positions=(0, 2, 3)):
+def altered_copy(path, folder, p=EVERYTHING, seed=5, positions=(0, 2, 3)):
     """An altered copy of the track."""
     folder.mkdir()
     augment.work(Item("a/0_1.mkv", (path,), {"positions": list(positions), "seed": seed}), folder, p)
@@ -151,18 +151,18 @@ def made(path, folder, p=EVERYTHING, seed=5, positions=(0, 2, 3)):
 
 def test_a_copy_holds_the_kept_frames_on_their_own_clock(tmp_path, heads):
     path = track(tmp_path / "0.mkv", heads[0][:5])
-    clip = made(path, tmp_path / "same", p=NOTHING)
+    clip = altered_copy(path, tmp_path / "same", p=NOTHING)
     np.testing.assert_array_equal(video.images(clip), heads[0][[0, 2, 3]])
     assert [frame.time for frame in video.read(clip)] == pytest.approx([10, 10.4, 10.6])
 
 
 def test_a_copy_is_the_same_to_the_byte_for_the_same_seed(tmp_path, heads):
     path = track(tmp_path / "0.mkv", heads[0][:5])
-    one, again = made(path, tmp_path / "1"), made(path, tmp_path / "2")
-    copy = made(path, tmp_path / "3", seed=6)  # another copy of the clip
-    other = made(path, tmp_path / "4", p=EVERYTHING.model_copy(update={"seed": 1}))
-    assert one.read_bytes() == again.read_bytes()
-    assert len({clip.read_bytes() for clip in (one, copy, other)}) == 3
+    first, again = altered_copy(path, tmp_path / "1"), altered_copy(path, tmp_path / "2")
+    copy = altered_copy(path, tmp_path / "3", seed=6)  # another copy of the clip
+    other = altered_copy(path, tmp_path / "4", p=EVERYTHING.model_copy(update={"seed": 1}))
+    assert first.read_bytes() == again.read_bytes()
+    assert len({clip.read_bytes() for clip in (first, copy, other)}) == 3
 
 
 def test_each_copy_has_a_seed_of_its_own_and_a_fakes_is_its_reals():

@@ -42,14 +42,14 @@ def test_a_mistake_made_in_another_process_keeps_its_hint():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("yunett", "no detector 'yunett'; there are: dlib_hog, yunet\n  hint: did you mean 'yunet'?"),
         ("xyz", "no detector 'xyz'; there are: dlib_hog, yunet\n  hint: choose one of the detectors listed"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_known_ones(name, said):
-    assert str(unknown("detector", name, ["yunet", "dlib_hog"])) == said
+def test_an_unknown_name_is_answered_with_the_known_ones(name, message):
+    assert str(unknown("detector", name, ["yunet", "dlib_hog"])) == message
 
 
 def test_an_unknown_name_says_where_it_stands():
@@ -124,10 +124,10 @@ def test_a_missing_section_is_answered_with_the_nearest_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "no section 'extract'"), ("[1, 2]", "no section"), ("a: [1", "not YAML: ")]
+    ("text", "reason"), [("", "no section 'extract'"), ("[1, 2]", "no section"), ("a: [1", "not YAML: ")]
 )
-def test_a_file_that_holds_no_sections_is_a_mistake(tmp_path, text, said):
-    with pytest.raises(UserError, match=said):
+def test_a_file_that_holds_no_sections_is_a_mistake(tmp_path, text, reason):
+    with pytest.raises(UserError, match=reason):
         load(tmp_path, text)
 
 
@@ -148,7 +148,7 @@ def test_a_plugin_is_a_file_and_its_name_is_the_files():
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "said"),
+    ("kind", "name", "reason"),
     [
         ("detectors", "yunett", "no detector 'yunett'; there are: .*yunet"),
         ("models.heads", "ltsm", "no head 'ltsm'; there are: .*lstm"),
@@ -156,8 +156,8 @@ def test_a_plugin_is_a_file_and_its_name_is_the_files():
         ("layouts", "../video", "no layout '../video'"),
     ],
 )
-def test_an_unknown_plugin_is_answered_with_the_known_ones(kind, name, said):
-    with pytest.raises(UserError, match=said):
+def test_an_unknown_plugin_is_answered_with_the_known_ones(kind, name, reason):
+    with pytest.raises(UserError, match=reason):
         plugins.load(kind, name)
 
 
@@ -240,7 +240,7 @@ def test_a_parquet_file_keeps_lists_and_types(tmp_path):
     table = pd.DataFrame({"video_id": ["a", "b"], "positions": [[0, 2], [1]], "recovered": [True, False]})
     tables.write(tmp_path / "a.parquet", table)
     read = tables.read(tmp_path / "a.parquet")
-    assert [list(some) for some in read["positions"]] == [[0, 2], [1]]
+    assert [list(positions) for positions in read["positions"]] == [[0, 2], [1]]
     assert read["recovered"].tolist() == [True, False]
 
 

@@ -54,9 +54,11 @@ def test_a_baseline_finds_what_gives_the_fakes_away(number):
     features = baselines.features(*prepared())
     features[number] += 100 * features["label"]
     scores, test = baselines.scores(features), features["split"] == "test"
-    found = {column: reference.roc_auc_score(features["label"][test], scores[column][test]) for column in scores}
-    assert {name for name, auc in found.items() if auc == 1.0} == {n for n, some in BASELINES.items() if number in some}
-    assert all(auc < 0.75 for auc in found.values() if auc < 1)
+    aucs = {column: reference.roc_auc_score(features["label"][test], scores[column][test]) for column in scores}
+    assert {name for name, auc in aucs.items() if auc == 1.0} == {
+        n for n, numbers in BASELINES.items() if number in numbers
+    }
+    assert all(auc < 0.75 for auc in aucs.values() if auc < 1)
     assert scores.stack().between(0, 1).all()
 
 
@@ -65,9 +67,9 @@ def test_two_numbers_that_tell_nothing_alone_tell_all_together():
     features["difference"] = np.random.default_rng(0).normal(0, 5, 400)
     features["sharpness"] = features["difference"] + 3 * features["label"]
     scores, test = baselines.scores(features), features["split"] == "test"
-    found = {column: reference.roc_auc_score(features["label"][test], scores[column][test]) for column in scores}
-    assert max(found["frame_difference"], found["sharpness"]) < 0.75
-    assert min(found["difference_and_sharpness"], found["everything"]) > 0.99
+    aucs = {column: reference.roc_auc_score(features["label"][test], scores[column][test]) for column in scores}
+    assert max(aucs["frame_difference"], aucs["sharpness"]) < 0.75
+    assert min(aucs["difference_and_sharpness"], aucs["everything"]) > 0.99
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -31,11 +31,11 @@ def clips_of(epoch: list[list[Draw]]) -> list[int]:
 
 def epochs(loader: Batches, count: int) -> list[list[Draw]]:
     """The batches of some epochs, one after the other."""
-    found = []
+    drawn = []
     for epoch in range(count):
         loader.set_epoch(epoch)
-        found += list(loader)
-    return found
+        drawn += list(loader)
+    return drawn
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def tracks(tmp_path) -> Tracks:
 
 def test_a_pair_is_a_real_and_a_fake_of_the_same_group():
     for batch in batches():
-        one, mate = (draw.clip for draw in batch)
-        assert LABELS[one] != LABELS[mate]
-        assert GROUPS[one] in (GROUPS[mate], "d")
+        clip, mate = (draw.clip for draw in batch)
+        assert LABELS[clip] != LABELS[mate]
+        assert GROUPS[clip] in (GROUPS[mate], "d")
 
 
 def test_the_mate_of_a_copy_is_the_same_copy_of_its_source():
@@ -130,8 +130,8 @@ def test_what_fills_no_batch_is_left_out_of_an_epoch_and_not_of_all(pairs):
 
 @pytest.mark.parametrize("pairs", [True, False])
 def test_the_same_seed_gives_the_same_batches_and_another_epoch_others(pairs, untouched_rng):
-    one, again, other = (batches(pairs=pairs, seed=seed) for seed in (0, 0, 1))
-    first = list(one)
+    loader, again, other = (batches(pairs=pairs, seed=seed) for seed in (0, 0, 1))
+    first = list(loader)
     assert list(again) == first
     again.set_epoch(1)
     assert list(again) != first
@@ -192,7 +192,7 @@ def test_clips_are_read_as_memory_maps(tracks):
 def test_the_ranks_share_each_batch_and_no_draw_is_counted_twice(pairs):
     whole = list(batches(pairs=pairs, batch_size=4, draws=2))
     parts = [list(batches(pairs=pairs, batch_size=4, draws=2, rank=rank, ranks=2)) for rank in range(2)]
-    assert [one + other for one, other in zip(*parts, strict=True)] == whole
+    assert [first + second for first, second in zip(*parts, strict=True)] == whole
     for part in parts:
         assert all(len(batch) == 2 for batch in part)
         assert not pairs or all(sum(LABELS[draw.clip] for draw in batch) == 1 for batch in part)
@@ -257,11 +257,11 @@ def test_a_mate_is_a_real_of_another_person_and_of_like_shape(tmp_path):
     shapes = [(base + shift).ravel().tolist() for shift in (0.0, 5.0, 0.5, 0.1, 9.0)]
     clips = table([0, 0, 0, 0, 1], ["a", "b", "c", "a", "d"]).assign(shapes=shapes)
     mates = Tracks(clips, [tmp_path / "none.npy"] * 5).mates
-    assert [list(some) for some in mates] == [[2, 1], [2, 3, 0], [3, 0, 1], [2, 1], []]
+    assert [list(indices) for indices in mates] == [[2, 1], [2, 3, 0], [3, 0, 1], [2, 1], []]
 
 
 def test_without_landmarks_there_is_no_mate(tracks):
-    assert all(not len(some) for some in tracks.mates)
+    assert all(not len(indices) for indices in tracks.mates)
     assert tracks.sample(0, np.random.default_rng(0)).mate is None
 
 
@@ -291,7 +291,7 @@ def test_each_batch_comes_once_and_its_mixtures_as_often_as_it_is_echoed(tracks)
     plain, loud = list(echoing(tracks, 1)), list(echoing(tracks, 3))
     assert len(loud) == len(echoing(tracks, 3)) == 3 * len(plain)
     for own, same in zip(plain, loud[::3], strict=True):
-        assert all(torch.equal(one, other) for one, other in zip(own, same, strict=True))
+        assert all(torch.equal(first, second) for first, second in zip(own, same, strict=True))
 
 
 def test_pairs_stay_whole_in_a_mixture_and_nothing_is_made_up(tracks):
@@ -306,4 +306,4 @@ def test_pairs_stay_whole_in_a_mixture_and_nothing_is_made_up(tracks):
 
 def test_workers_change_nothing_of_an_echo(tracks):
     for own, same in zip(echoing(tracks, 3), echoing(tracks, 3, workers=2), strict=True):
-        assert all(torch.equal(one, other) for one, other in zip(own, same, strict=True))
+        assert all(torch.equal(first, second) for first, second in zip(own, same, strict=True))

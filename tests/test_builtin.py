@@ -41,10 +41,10 @@ def plain(stage: dict[str, Any]) -> dict[str, Any]:
 
 def test_its_stages_are_those_of_the_house():
     own, house = (yaml.safe_load(file.read_text())["stages"] for file in (HERE / "dvc.yaml", ROOT / "dvc.yaml"))
-    made = {name: stage for name, stage in own.items() if name != "ship"}
+    stages = {name: stage for name, stage in own.items() if name != "ship"}
     assert not any({"metrics", "plots"} & set(stage) for stage in own.values())
-    assert {name: plain(stage) for name, stage in made.items()} == {name: plain(house[name]) for name in made}
-    assert set(made) == {"code", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"}
+    assert {name: plain(stage) for name, stage in stages.items()} == {name: plain(house[name]) for name in stages}
+    assert set(stages) == {"code", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"}
     [shipped] = own["ship"]["outs"]
     assert (HERE / next(iter(shipped))).resolve() == inference.BUILTIN
 

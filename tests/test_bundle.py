@@ -114,7 +114,7 @@ def test_the_model_file_of_the_face_detector_travels_with_the_bundle(tmp_path, s
 # ---- what is broken
 
 
-def said(folder) -> str:
+def mistake(folder) -> str:
     """The mistake in one line, which names the folder; the hint says how to get a whole one."""
     with pytest.raises(UserError) as error:
         load(folder)
@@ -128,23 +128,23 @@ def said(folder) -> str:
 @pytest.mark.parametrize("missing", [CARD, WEIGHTS, NETWORKS, VALIDATION])
 def test_a_missing_file_is_named(saved, missing):
     (saved / missing).unlink()
-    assert said(saved) == f"no trained detector: {saved / missing} is missing"
+    assert mistake(saved) == f"no trained detector: {saved / missing} is missing"
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    assert "is missing" in said(tmp_path / "none")
+    assert "is missing" in mistake(tmp_path / "none")
 
 
 def test_a_file_in_the_place_of_the_folder_is_no_detector(tmp_path):
     (tmp_path / "file").touch()
-    assert "no trained detector" in said(tmp_path / "file")
+    assert "no trained detector" in mistake(tmp_path / "file")
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])
 def test_weights_that_were_cut_off_are_broken(saved, share):
     content = (saved / WEIGHTS).read_bytes()
     (saved / WEIGHTS).write_bytes(content[: int(share * len(content))])
-    assert "a broken bundle" in said(saved)
+    assert "a broken bundle" in mistake(saved)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_weights_that_were_cut_off_are_broken(saved, share):
 @pytest.mark.parametrize("name", [CARD, NETWORKS])
 def test_a_card_that_is_not_one_is_broken(saved, name, text):
     (saved / name).write_text(text, encoding="latin-1")
-    assert "a broken bundle" in said(saved)
+    assert "a broken bundle" in mistake(saved)
 
 
 @pytest.mark.parametrize("key", ["format", "params", "scoring", "validation", "files"])
@@ -161,7 +161,7 @@ def test_a_card_that_lacks_something_says_what(saved, key):
     card = json.loads((saved / CARD).read_text())
     del card[key]
     (saved / CARD).write_text(json.dumps(card))
-    assert said(saved).endswith(f"a broken bundle: {CARD}: {key}: Field required")
+    assert mistake(saved).endswith(f"a broken bundle: {CARD}: {key}: Field required")
 
 
 def test_a_bundle_of_another_format_says_which(saved):
@@ -173,12 +173,12 @@ def test_a_bundle_of_another_format_says_which(saved):
 
 def test_weights_of_another_network_do_not_fit(tmp_path, saved_detector):
     other = network(head="mean")[0], TRAIN
-    assert "a broken bundle" in said(saved_detector(tmp_path / "detector", [other], PREPARED))
+    assert "a broken bundle" in mistake(saved_detector(tmp_path / "detector", [other], PREPARED))
 
 
 def test_settings_that_no_network_is_made_of_are_broken(tmp_path, saved_detector):
     settings = {name: value for name, value in TRAIN.items() if name != "head"}
-    assert "a broken bundle" in said(saved_detector(tmp_path / "detector", [(network()[0], settings)], PREPARED))
+    assert "a broken bundle" in mistake(saved_detector(tmp_path / "detector", [(network()[0], settings)], PREPARED))
 
 
 # ---- several as one

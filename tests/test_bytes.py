@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 def kernels() -> dict[str, dict[str, str]]:
     """Environments by name: as this processor is, without AVX-512, and with the least that the libraries run on."""
-    found, known = np._core._multiarray_umath.__cpu_features__, np._core._multiarray_umath.__cpu_dispatch__
-    numpy = [name for name in known if found[name]]
+    features, known = np._core._multiarray_umath.__cpu_features__, np._core._multiarray_umath.__cpu_dispatch__
+    numpy = [name for name in known if features[name]]
     narrow = {
         "OPENCV_CPU_DISABLE": "AVX512-SKX",
         "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in numpy if "512" in name or name == "X86_V4"),
@@ -45,9 +45,9 @@ def fingerprints(*parts: str, among: tuple[str, ...] = ("full", "narrow", "least
         for name, environment in kernels().items()
         if name in among
     }
-    said = {name: process.communicate()[0] for name, process in running.items()}
+    outputs = {name: process.communicate()[0] for name, process in running.items()}
     assert [process.returncode for process in running.values()] == [0] * len(running)
-    return {name: json.loads(text) for name, text in said.items()}
+    return {name: json.loads(text) for name, text in outputs.items()}
 
 
 def differing(hashes: dict[str, dict[str, str]]) -> list[str]:

@@ -34,12 +34,12 @@ def sample(count: int, slope: float, intercept: float, seed: int = 0) -> pd.Data
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, 0.0), (0.5, -3.0), (3.0, 1.0)])
 def test_the_calibrator_finds_the_true_odds(slope, intercept):
-    scoring, found = fit(sample(4000, slope, intercept), P)
+    scoring, figures = fit(sample(4000, slope, intercept), P)
     assert scoring.slope == pytest.approx(slope, rel=0.1)
     assert scoring.intercept == pytest.approx(intercept, abs=0.15)
-    assert found["calibrator"] == ("platt" if intercept else found["calibrator"])
-    assert found["loss"] <= found["loss_uncalibrated"] + 1e-3
-    assert found["untrained"] == ""
+    assert figures["calibrator"] == ("platt" if intercept else figures["calibrator"])
+    assert figures["loss"] <= figures["loss_uncalibrated"] + 1e-3
+    assert figures["untrained"] == ""
 
 
 def test_a_temperature_alone_moves_no_threshold():
@@ -86,9 +86,9 @@ def test_where_videos_have_one_face_the_evidence_counts():
 def test_a_detector_that_learnt_nothing_is_called_untrained(seed):
     rng = np.random.default_rng(seed)
     labels = np.arange(60) % 2
-    found = fit(videos(labels, rng.normal(0, 0.002, 60) - 0.03), P)[1]
-    assert found["auc_low"] < 0.5
-    assert "not above .5" in found["untrained"]
+    figures = fit(videos(labels, rng.normal(0, 0.002, 60) - 0.03), P)[1]
+    assert figures["auc_low"] < 0.5
+    assert "not above .5" in figures["untrained"]
     worse = fit(videos(labels, np.where(labels, -1.0, 1.0) + rng.normal(0, 0.5, 60)), P)[1]
     assert worse["auc_high"] < 0.5
     assert "not above .5" in worse["untrained"]
@@ -96,15 +96,15 @@ def test_a_detector_that_learnt_nothing_is_called_untrained(seed):
 
 def test_too_few_people_are_warned_of():
     labels = np.arange(12) % 2
-    found = fit(videos(labels, labels - 0.5), P)[1]
-    assert found["groups"] == 6
-    assert "6 groups of people in one class, fewer than 10" in few(found, P)
-    assert few(found | {"groups": 10}, P) == ""
+    figures = fit(videos(labels, labels - 0.5), P)[1]
+    assert figures["groups"] == 6
+    assert "6 groups of people in one class, fewer than 10" in few(figures, P)
+    assert few(figures | {"groups": 10}, P) == ""
 
 
 def test_one_group_is_calibrated_all_the_same():
-    found = fit(videos([0, 1], [-1.0, 1.0]), P)[1]
-    assert (found["auc"], found["auc_low"], found["untrained"]) == (1.0, None, "")
+    figures = fit(videos([0, 1], [-1.0, 1.0]), P)[1]
+    assert (figures["auc"], figures["auc_low"], figures["untrained"]) == (1.0, None, "")
 
 
 def test_the_calibrator_is_that_of_a_logistic_regression():
@@ -121,11 +121,11 @@ def test_the_calibrator_is_that_of_a_logistic_regression():
 
 def test_nothing_is_said_of_the_share_of_videos_nearest_to_even_odds():
     table = sample(2000, 1.0, 0.0)
-    scoring, found = fit(table, P.model_copy(update={"abstain": 0.25}))
-    scores = [scoring.score([TrackScore((one,), 1)]) for one in table["logit"]]
-    said = pd.Series([verdict(score, scoring.doubt) for score in scores])
-    assert said.eq("inconclusive").mean() == pytest.approx(0.25, abs=0.01)
-    right = (said == "fake") == table["label"].eq(1)
-    assert right[said != "inconclusive"].mean() > right.mean() + 0.02
-    assert list(found["selective_accuracy"]) == ["1.0", "0.75", "0.5", "0.25"]
-    assert list(found["selective_accuracy"].values()) == sorted(found["selective_accuracy"].values())
+    scoring, figures = fit(table, P.model_copy(update={"abstain": 0.25}))
+    scores = [scoring.score([TrackScore((logit,), 1)]) for logit in table["logit"]]
+    verdicts = pd.Series([verdict(score, scoring.doubt) for score in scores])
+    assert verdicts.eq("inconclusive").mean() == pytest.approx(0.25, abs=0.01)
+    right = (verdicts == "fake") == table["label"].eq(1)
+    assert right[verdicts != "inconclusive"].mean() > right.mean() + 0.02
+    assert list(figures["selective_accuracy"]) == ["1.0", "0.75", "0.5", "0.25"]
+    assert list(figures["selective_accuracy"].values()) == sorted(figures["selective_accuracy"].values())

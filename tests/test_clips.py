@@ -49,8 +49,8 @@ def test_a_frame_is_drawn_from_each_stretch(count, frames):
 
 
 def test_draws_depend_on_the_generator_alone():
-    one, again, other = (clips.drawn(50, 5, "spread", np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one == again != other
+    first, again, other = (clips.drawn(50, 5, "spread", np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again != other
 
 
 def test_what_is_padded_is_marked():

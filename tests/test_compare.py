@@ -27,43 +27,43 @@ def scored(seed: int, gap: float, people: int = 40, **columns) -> pd.DataFrame:
 
 
 def test_a_test_is_no_better_than_itself():
-    found = compare(scored(0, 0.2), scored(0, 0.2), 200, 0)
-    assert found.verdict.endswith("on 160 videos of 40 groups of people: not larger than noise")
-    assert [(gap.value, gap.low, gap.high) for gap in found.differences.values()] == [(0, 0, 0)] * len(FIGURES)
-    assert found.p == 1
+    comparison = compare(scored(0, 0.2), scored(0, 0.2), 200, 0)
+    assert comparison.verdict.endswith("on 160 videos of 40 groups of people: not larger than noise")
+    assert [(gap.value, gap.low, gap.high) for gap in comparison.differences.values()] == [(0, 0, 0)] * len(FIGURES)
+    assert comparison.p == 1
 
 
 def test_a_better_detector_is_better_and_the_other_way_round_worse():
-    one, other = scored(0, 0.1), scored(1, 0.6)
-    found, turned = compare(one, other, 200, 0), compare(other, one, 200, 0)
-    assert found.verdict.endswith(": better by more than noise")
+    first, second = scored(0, 0.1), scored(1, 0.6)
+    comparison, turned = compare(first, second, 200, 0), compare(second, first, 200, 0)
+    assert comparison.verdict.endswith(": better by more than noise")
     assert turned.verdict.endswith(": worse by more than noise")
-    gap = roc_auc_score(other["label"], other["score"]) - roc_auc_score(one["label"], one["score"])
-    assert found.differences["auc"].value == pytest.approx(gap)
-    assert found.p < 0.001
-    assert found.differences["log_loss"].high < 0  # less is better
+    gap = roc_auc_score(second["label"], second["score"]) - roc_auc_score(first["label"], first["score"])
+    assert comparison.differences["auc"].value == pytest.approx(gap)
+    assert comparison.p < 0.001
+    assert comparison.differences["log_loss"].high < 0  # less is better
 
 
 def test_noise_is_called_noise_nineteen_times_of_twenty():
     called = [compare(scored(2 * i, 0.2, 12), scored(2 * i + 1, 0.2, 12), 100, 0).verdict for i in range(60)]
-    assert sum(not said.endswith("not larger than noise") for said in called) <= 8
+    assert sum(not verdict.endswith("not larger than noise") for verdict in called) <= 8
 
 
 def test_only_videos_that_both_scored_are_compared():
-    one, other = scored(0, 0.2), scored(1, 0.2)
-    other.loc[:2, ["score", "verdict"]] = [np.nan, None]
-    found = compare(one, other.iloc[:-5].sample(frac=1, random_state=0), 100, 0)
-    assert (found.videos, found.left_out) == (152, 8)
-    assert "8 videos that only one of the two scored are left out" in found.lines()
-    assert found.values["auc"][0] == pytest.approx(roc_auc_score(one["label"][3:-5], one["score"][3:-5]))
+    first, second = scored(0, 0.2), scored(1, 0.2)
+    second.loc[:2, ["score", "verdict"]] = [np.nan, None]
+    comparison = compare(first, second.iloc[:-5].sample(frac=1, random_state=0), 100, 0)
+    assert (comparison.videos, comparison.left_out) == (152, 8)
+    assert "8 videos that only one of the two scored are left out" in comparison.lines()
+    assert comparison.values["auc"][0] == pytest.approx(roc_auc_score(first["label"][3:-5], first["score"][3:-5]))
 
 
 def test_tests_of_other_videos_are_refused():
-    one = scored(0, 0.2)
+    table = scored(0, 0.2)
     with pytest.raises(UserError, match="no video in common"):
-        compare(one, one.assign(video_id=one["video_id"] + "x"), 100, 0)
+        compare(table, table.assign(video_id=table["video_id"] + "x"), 100, 0)
     with pytest.raises(UserError, match="000: 160 videos have another label"):
-        compare(one, one.assign(label=1 - one["label"]), 100, 0)
+        compare(table, table.assign(label=1 - table["label"]), 100, 0)
 
 
 def test_too_few_people_or_one_class_are_said_to_be_so():
@@ -97,9 +97,9 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_two_revisions_are_compared_and_a_revision_with_the_folder(repository):
-    code, said = run("before", "after")
+    code, output = run("before", "after")
     assert code == 0
-    assert said.splitlines()[-1].endswith("better by more than noise")
+    assert output.splitlines()[-1].endswith("better by more than noise")
     assert run("after")[1].splitlines()[-1].endswith("worse by more than noise")
     assert run("before")[1].splitlines()[-1].endswith("not larger than noise")
 

@@ -26,15 +26,15 @@ def listed(**columns) -> pd.DataFrame:
 
 
 def files(table: pd.DataFrame) -> dict[str, Control]:
-    found = controls.metadata(table.drop(columns=["group", "split"]), table, P)
-    return {one.name.removeprefix("metadata: "): one for one in found}
+    results = controls.metadata(table.drop(columns=["group", "split"]), table, P)
+    return {control.name.removeprefix("metadata: "): control for control in results}
 
 
 # ---- sides
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "text"),
     [
         ({"identities": ["anna", "ben", "anna"]}, "anna"),  # an identity on both sides
         ({"identities": ["anna", "ben", "carl+anna"]}, "anna"),  # a fake that shares only its source identity
@@ -43,13 +43,13 @@ def files(table: pd.DataFrame) -> dict[str, Control]:
         ({"fingerprint": [LOOKS, "", f"f{LOOKS[1:]}"]}, "copies: a in train and c in test"),  # encoded anew
     ],
 )
-def test_what_is_on_two_sides_is_found_by_name(columns, said):
+def test_what_is_on_two_sides_is_found_by_name(columns, text):
     table = {"video_id": ["a", "b", "c"], "label": [0, 0, 1], "dataset": "", "identities": "", "source": "", "kept": 1}
     table |= {"sha256": ["1", "2", "3"], "split": ["train", "train", "test"]}
     assert controls.sides(leaks(pd.DataFrame(table))).fine
-    found = controls.sides(leaks(pd.DataFrame(table | columns)))
-    assert not found.fine
-    assert said in found.said
+    control = controls.sides(leaks(pd.DataFrame(table | columns)))
+    assert not control.fine
+    assert text in control.said
 
 
 # ---- fitted on the test
@@ -76,10 +76,10 @@ def test_a_threshold_taken_from_the_test_is_found_by_name():
 
 
 def test_a_dataset_whose_files_tell_nothing_is_fine():
-    found = files(listed())
-    assert set(found) == {"fps", "bitrate", "codec"}
-    assert all(one.fine for one in found.values())
-    assert found["codec"].said == "the same for all"
+    results = files(listed())
+    assert set(results) == {"fps", "bitrate", "codec"}
+    assert all(control.fine for control in results.values())
+    assert results["codec"].said == "the same for all"
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,15 @@ def test_a_dataset_whose_files_tell_nothing_is_fine():
 )
 def test_a_dataset_whose_fakes_share_a_mark_is_found_by_its_name(name, fake, real):
     marks = [fake if label else real[i % len(real)] for i, label in enumerate(np.arange(100) % 2)]
-    found = files(listed(**{name: marks}))
-    assert found[name].fine is False
-    assert found[name].said.startswith("AUC 1.000")
-    assert all(one.fine for other, one in found.items() if other != name)
+    results = files(listed(**{name: marks}))
+    assert results[name].fine is False
+    assert results[name].said.startswith("AUC 1.000")
+    assert all(control.fine for other, control in results.items() if other != name)
 
 
 def test_too_few_people_leave_it_open():
     table = listed().iloc[:8]
-    assert {one.fine for one in files(table).values()} == {None}
+    assert {control.fine for control in files(table).values()} == {None}
 
 
 def test_fakes_that_are_told_by_their_background_are_found():
@@ -135,9 +135,9 @@ def test_the_background_of_a_video_is_the_mean_of_some_frames(tmp_path, noise):
     kept = pd.DataFrame({"video_id": "a", "frame": range(12), "left": 0.0, "top": 0.0, "width": 10.0, "height": 10.0})
     [todo] = background.items(kept, tmp_path)
     assert list(todo.args["boxes"]) == ["0", "4", "7", "11"]
-    [made] = items.make([todo], background.work, Params(), label="background")
+    [result] = items.make([todo], background.work, Params(), label="background")
     each = [background.numbers(noise[i], [[0.0, 0.0, 10.0, 10.0]])["red"] for i in (0, 4, 7, 11)]
-    assert made.result["red"] == pytest.approx(np.mean(each), rel=0.01)
+    assert result.result["red"] == pytest.approx(np.mean(each), rel=0.01)
 
 
 # ---- the filter
@@ -156,16 +156,16 @@ def faces(drop) -> pd.DataFrame:
 
 def test_a_filter_that_drops_fakes_only_is_found():
     fair = controls.dropped(faces(lambda label: 2), listed())
-    assert [one.fine for one in fair] == [True, True]
-    found = controls.dropped(faces(lambda label: 4 * label), listed())
-    assert [(one.name, one.fine) for one in found] == [("filter", False), ("filter by pairs", False)]
-    assert found[0].said == "drops 40.0% of the fakes' faces, 0.0% of the reals'"
-    assert found[1].said.startswith("drops +40.0% [+40.0%, +40.0%] more")
+    assert [control.fine for control in fair] == [True, True]
+    results = controls.dropped(faces(lambda label: 4 * label), listed())
+    assert [(control.name, control.fine) for control in results] == [("filter", False), ("filter by pairs", False)]
+    assert results[0].said == "drops 40.0% of the fakes' faces, 0.0% of the reals'"
+    assert results[1].said.startswith("drops +40.0% [+40.0%, +40.0%] more")
 
 
 def test_without_fakes_that_name_their_real_pairs_are_left_open():
-    found = controls.dropped(faces(lambda label: 2), listed(source=""))
-    assert [one.fine for one in found] == [True, None]
+    results = controls.dropped(faces(lambda label: 2), listed(source=""))
+    assert [control.fine for control in results] == [True, None]
 
 
 # ---- the detector
@@ -177,7 +177,7 @@ def figures(low: float | None) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("head", "low", "fine", "said"),
+    ("head", "low", "fine", "sentence"),
     [
         ("lstm", 0.05, True, "shuffled, reversed frames cost more than noise"),
         ("lstm", -0.05, False, "the head lstm ignores the order of the frames"),
@@ -185,8 +185,8 @@ def figures(low: float | None) -> dict:
         ("lstm", None, None, "the drop has no interval"),
     ],
 )
-def test_a_temporal_head_that_ignores_order_is_found(head, low, fine, said):
-    assert controls.order(figures(low), {"head": head, "frames": 4}) == Control("order", fine, said)
+def test_a_temporal_head_that_ignores_order_is_found(head, low, fine, sentence):
+    assert controls.order(figures(low), {"head": head, "frames": 4}) == Control("order", fine, sentence)
 
 
 def test_labels_that_were_shuffled_may_teach_nothing():
@@ -199,13 +199,13 @@ def test_labels_that_were_shuffled_may_teach_nothing():
 @pytest.mark.parametrize(("low", "fine"), [(0.01, True), (-0.01, False), (None, None)])
 def test_a_detector_has_to_add_to_the_best_shortcut(low, fine):
     best = {"name": "frame_difference", "auc": 0.7, "gain": 0.05, "gain_low": low, "gain_high": 0.1}
-    found = controls.gain({"best_baseline": best})
-    assert found.fine is fine
-    assert fine is None or "frame difference, AUC 0.700" in found.said
+    control = controls.gain({"best_baseline": best})
+    assert control.fine is fine
+    assert fine is None or "frame difference, AUC 0.700" in control.said
 
 
 def test_what_is_wrong_is_said_by_name():
-    found = [Control("a", True, "x"), Control("fps", False, "AUC 1.000 by itself"), Control("c", None, "y")]
-    said = controls.summary(found)
-    assert said["verdict"] == "1 of 3 controls find nothing wrong. Wrong: fps: AUC 1.000 by itself. Open: c."
-    assert (said["wrong"], said["open"]) == (1, 1)
+    results = [Control("a", True, "x"), Control("fps", False, "AUC 1.000 by itself"), Control("c", None, "y")]
+    summary = controls.summary(results)
+    assert summary["verdict"] == "1 of 3 controls find nothing wrong. Wrong: fps: AUC 1.000 by itself. Open: c."
+    assert (summary["wrong"], summary["open"]) == (1, 1)

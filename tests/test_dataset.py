@@ -41,9 +41,9 @@ def test_the_layout_of_every_miniature_is_guessed(tmp_path, name):
 
 
 def test_a_dataset_is_preferred_to_plain_folders_that_know_as_much(tmp_path):
-    found = datasets.guess(miniatures.celebdf.lay(tmp_path))
-    assert found.layout == "celebdf"
-    assert found.known["folders"] >= found.known["celebdf"]
+    guess = datasets.guess(miniatures.celebdf.lay(tmp_path))
+    assert guess.layout == "celebdf"
+    assert guess.known["folders"] >= guess.known["celebdf"]
 
 
 def test_a_few_strays_of_a_dataset_do_not_make_folders_one(tmp_path):
@@ -68,8 +68,8 @@ def test_a_folder_that_is_nothing_is_told(deepfake, tmp_path):
 
 def test_the_lines_to_write_are_lines_of_params_yaml(deepfake, tmp_path):
     miniatures.uadfv.lay(tmp_path / "data")
-    code, said, _ = deepfake("dataset", "guess", "data")
-    lines = said.split("params.yaml:\n")[1]
+    code, output, _ = deepfake("dataset", "guess", "data")
+    lines = output.split("params.yaml:\n")[1]
     assert code == 0
     assert yaml.safe_load(lines) == {"extract": {"root": str(tmp_path / "data"), "layout": "uadfv"}}
 
@@ -81,22 +81,22 @@ def test_the_lines_to_write_are_lines_of_params_yaml(deepfake, tmp_path):
 def test_what_is_there_and_what_is_missing_is_said(deepfake, tmp_path, clip, name):
     tree = miniatures.ALL[name]
     tree.lay(tmp_path / "data", clip)
-    code, said, _ = deepfake("dataset", "check", "data")
+    code, output, _ = deepfake("dataset", "check", "data")
     fakes = sum(row["label"] for row in tree.expected())
     assert code == 0
-    assert f"layout {name}: {len(tree.rows)} videos, {len(tree.rows) - fakes} real, {fakes} fake\n" in said
-    assert f"unreadable: 0 of {len(tree.rows)}\n" in said
-    assert all(f"note: {note}" in said for note in tree.notes)
-    assert f"layout: {name}" in said
+    assert f"layout {name}: {len(tree.rows)} videos, {len(tree.rows) - fakes} real, {fakes} fake\n" in output
+    assert f"unreadable: 0 of {len(tree.rows)}\n" in output
+    assert all(f"note: {note}" in output for note in tree.notes)
+    assert f"layout: {name}" in output
 
 
 def test_counts_stand_beside_those_published(deepfake, tmp_path):
     miniatures.faceforensics.lay(tmp_path / "data")
-    _, said, _ = deepfake("dataset", "check", "data", "--quick")
-    assert "  FaceForensics++ Deepfakes c23: 2 of 1000 published, 998 missing\n" in said
-    assert "  DFD real c23: 1 of 363 published, 362 missing\n" in said
-    assert "official split: " in said
-    assert "unreadable" not in said
+    _, output, _ = deepfake("dataset", "check", "data", "--quick")
+    assert "  FaceForensics++ Deepfakes c23: 2 of 1000 published, 998 missing\n" in output
+    assert "  DFD real c23: 1 of 363 published, 362 missing\n" in output
+    assert "official split: " in output
+    assert "unreadable" not in output
 
 
 def test_a_method_of_which_there_is_nothing_is_missing_too(tmp_path):
@@ -112,20 +112,20 @@ def test_videos_that_cannot_be_read_are_named_with_the_reason(deepfake, tmp_path
     (root / "real/0000.mp4").write_bytes(b"not a video")
     (root / "fake/0000_fake.mp4").unlink()
     (root / "fake/0000_fake.mp4").symlink_to("nowhere.mp4")
-    code, said, _ = deepfake("dataset", "check", "data")
+    code, output, _ = deepfake("dataset", "check", "data")
     assert code == 1
-    assert "unreadable: 2 of 3\n" in said
-    assert "  fake/0000_fake.mp4: no such file\n" in said
-    assert "  real/0000.mp4: not a readable video" in said
+    assert "unreadable: 2 of 3\n" in output
+    assert "  fake/0000_fake.mp4: no such file\n" in output
+    assert "  real/0000.mp4: not a readable video" in output
 
 
 def test_the_groups_that_no_split_can_divide_are_counted(deepfake, tmp_path):
     Miniature({f"Celeb-synthesis/id{i}_id{i + 1}_0000.mp4": {} for i in range(4)}).lay(tmp_path / "data")
     (tmp_path / "data/YouTube-real").mkdir()
     (tmp_path / "data/YouTube-real/00000.mp4").touch()
-    _, said, _ = deepfake("dataset", "check", "data", "--quick", "--layout", "celebdf")
-    assert "people: 6 known, 0 videos say nobody\n" in said
-    assert "groups that share people or sources: 2, the largest of 4 videos (80%)\n" in said
+    _, output, _ = deepfake("dataset", "check", "data", "--quick", "--layout", "celebdf")
+    assert "people: 6 known, 0 videos say nobody\n" in output
+    assert "groups that share people or sources: 2, the largest of 4 videos (80%)\n" in output
 
 
 def test_the_stage_takes_a_dataset_by_its_two_lines_and_keeps_what_is_broken_as_rows(
@@ -179,8 +179,8 @@ def test_archives_of_face_crops_become_videos_that_the_layout_reads(deepfake, tm
     with pytest.raises(UserError, match=r"no layout fits: .*2 archives of face crops") as error:
         datasets.guess(root)
     assert "dataset pack" in error.value.hint
-    code, said, _ = deepfake("dataset", "pack", root, "new")
-    assert (code, said) == (0, "pack: 3 videos made, 0 there already, 0 not packed -> new\n")
+    code, output, _ = deepfake("dataset", "pack", root, "new")
+    assert (code, output) == (0, "pack: 3 videos made, 0 there already, 0 not packed -> new\n")
     assert shades(tmp_path / "new/real_train/7/7/real/12.mkv") == [254, 253, 245]
     table = wilddeepfake.scan(tmp_path / "new").set_index("path")
     assert table.loc["real_train/7/7/real/12.mkv", ["label", "source"]].tolist() == [0, "archive:real_train/7"]
@@ -210,13 +210,13 @@ def test_what_cannot_be_packed_is_named_and_leaves_nothing_behind(deepfake, tmp_
         (root / name).write_bytes(content)
     archive(root / "e.tar.gz", {"0/0.png": png(0), "../../0/1.png": png(1), "/0/2.png": png(2)})
     (root / "f.tar.gz").write_bytes((root / "e.tar.gz").read_bytes()[:60])
-    code, said, _ = deepfake("dataset", "pack", root, "new")
+    code, output, _ = deepfake("dataset", "pack", root, "new")
     assert code == 1
-    assert "  a: its picture 2 is of another size than the first\n" in said
-    assert "  b: its picture 1 cannot be read\n" in said
-    assert "  c: its picture 1 cannot be read\n" in said
-    assert "  f.tar.gz: the archive cannot be read to its end" in said
-    assert "pack: 2 videos made, 0 there already, 4 not packed" in said
+    assert "  a: its picture 2 is of another size than the first\n" in output
+    assert "  b: its picture 1 cannot be read\n" in output
+    assert "  c: its picture 1 cannot be read\n" in output
+    assert "  f.tar.gz: the archive cannot be read to its end" in output
+    assert "pack: 2 videos made, 0 there already, 4 not packed" in output
     assert sorted(path.relative_to(tmp_path / "new").as_posix() for path in (tmp_path / "new").rglob("*.*")) == [
         "d.mkv", "e/0.mkv",
     ]  # fmt: skip

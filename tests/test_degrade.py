@@ -32,8 +32,8 @@ def test_each_step_keeps_the_shape_and_changes_the_picture(face, step, frames):
 @pytest.mark.parametrize("step", STEPS)
 def test_what_was_drawn_is_the_same_for_everything(face, step):
     for seed in range(3):
-        one = drawn(Degradation(**{step: 1.0}), 129, np.random.default_rng(seed))
-        np.testing.assert_array_equal(one(face), one(face.copy()))
+        change = drawn(Degradation(**{step: 1.0}), 129, np.random.default_rng(seed))
+        np.testing.assert_array_equal(change(face), change(face.copy()))
 
 
 def test_nothing_is_done_where_nothing_is_asked(face):
@@ -63,8 +63,8 @@ def test_jpeg_keeps_the_colors():
 
 
 def test_noise_is_that_of_a_seed_and_differs_from_frame_to_frame(face):
-    one, again = (degrade.noisy(face, 5, 1, 3).astype(int) for _ in range(2))
-    np.testing.assert_array_equal(one, again)
-    noise = one - face
+    first, again = (degrade.noisy(face, 5, 1, 3).astype(int) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    noise = first - face
     assert (noise[0] != noise[1]).any()
     assert 3 < noise.std() < 6

@@ -29,7 +29,7 @@ def make(out: Path, p: DemoParams) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JOBS", "1")
         out = tmp_path_factory.mktemp("demo") / "videos"
@@ -47,10 +47,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.*"))}
 
 
-def test_the_same_seed_gives_the_same_bytes(made, tmp_path, monkeypatch):
+def test_the_same_seed_gives_the_same_bytes(videos, tmp_path, monkeypatch):
     monkeypatch.setenv("JOBS", "2")
     make(tmp_path / "again", P)
-    assert contents(tmp_path / "again") == contents(made)
+    assert contents(tmp_path / "again") == contents(videos)
 
 
 def test_an_older_demo_is_replaced(tmp_path, monkeypatch):
@@ -61,23 +61,23 @@ def test_an_older_demo_is_replaced(tmp_path, monkeypatch):
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["fake", "manifest.csv", "real", "report.csv"]
 
 
-def test_each_person_is_once_the_target_and_once_the_source(made):
-    table = pd.read_csv(made / "manifest.csv", keep_default_na=False)
+def test_each_person_is_once_the_target_and_once_the_source(videos):
+    table = pd.read_csv(videos / "manifest.csv", keep_default_na=False)
     swaps = sorted(tuple(both.split("+")) for both in table[table["label"] == "fake"]["identities"])
     assert table["label"].value_counts().to_dict() == {"real": 4, "fake": 4}
     assert len({target for target, _ in swaps}) == len({source for _, source in swaps}) == 4
     assert swaps == sorted((source, target) for target, source in swaps)  # two by two
 
 
-def test_frames_are_as_many_and_as_large_as_asked_for(made):
-    infos = [video.probe(file) for file in sorted(made.rglob("*.mp4"))]
+def test_frames_are_as_many_and_as_large_as_asked_for(videos):
+    infos = [video.probe(file) for file in sorted(videos.rglob("*.mp4"))]
     assert {(i.width, i.height, i.fps, len(i.packet_times)) for i in infos} == {(256, 256, FPS, 6)}
 
 
 def test_hog_finds_one_face_on_every_head():
     p, detector = DemoParams(identities=64, frames=1, size=256, resolution=0, seed=0), dlib_hog.build(None)
-    found = [len(detector.detect(image)) for identity in range(12) for image in render(identity, p)]
-    assert found == [1] * 12
+    counts = [len(detector.detect(image)) for identity in range(12) for image in render(identity, p)]
+    assert counts == [1] * 12
 
 
 def test_people_differ():
@@ -86,7 +86,7 @@ def test_people_differ():
 
 
 def test_the_nose_moves_further_than_the_eyes_when_the_head_turns():
-    before, after = (np.stack([Finder()(shot(one, yaw=yaw)) for one in range(1, 4)]) for yaw in (0.0, 0.2))
+    before, after = (np.stack([Finder()(shot(identity, yaw=yaw)) for identity in range(1, 4)]) for yaw in (0.0, 0.2))
     moved = (after - before)[..., 0].mean(0)
     assert moved[30] > moved[36:48].mean() + 2 > 2  # px; the tip of the nose lies before the eyes
 

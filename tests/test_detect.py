@@ -41,14 +41,14 @@ class Blobs:
     def detect(self, image) -> list[Face]:
         assert image.flags.c_contiguous
         self.searched.append(image.shape[:2])
-        found = []
+        faces = []
         for color in (RED, GREEN, BLUE):
             rows, columns = np.nonzero(image[..., color] > 127)
             sides = sorted((np.ptp(rows) + 1, np.ptp(columns) + 1)) if len(rows) else (0, 0)
             if sides[0] >= max(self.window, 0.85 * sides[1]):
                 box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
-                found.append(Face(box, sides[0] / sides[1], box[:2] + (box[2:] - box[:2]) * DLIB_5))
-        return sorted(found, key=lambda face: -face.score)
+                faces.append(Face(box, sides[0] / sides[1], box[:2] + (box[2:] - box[:2]) * DLIB_5))
+        return sorted(faces, key=lambda face: -face.score)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def scene(*squares: dict[int, tuple[int, int]], side: int = 60, dim: dict[int, i
     return frames
 
 
-def found(folder: Path, frames: list[np.ndarray], p: DetectParams = P, step: float = 0.04) -> pd.DataFrame:
+def rows_of(folder: Path, frames: list[np.ndarray], p: DetectParams = P, step: float = 0.04) -> pd.DataFrame:
     """The rows of the tracks of these frames, `step` s apart."""
     with video.recording(folder / "frames.mkv") as record:
         for i, image in enumerate(frames):
@@ -92,7 +92,7 @@ def middles(path: Path) -> np.ndarray:
 
 
 def test_a_face_that_moves_is_one_track(blobs, tmp_path):
-    rows = found(tmp_path, scene(*({RED: (20 + 8 * i, 50 + 4 * i)} for i in range(10))))
+    rows = rows_of(tmp_path, scene(*({RED: (20 + 8 * i, 50 + 4 * i)} for i in range(10))))
     assert rows["track"].tolist() == [0] * 10
     assert rows["position"].tolist() == rows["frame"].tolist() == list(range(10))
     assert rows["time"].tolist() == pytest.approx([i / 25 for i in range(10)])
@@ -104,7 +104,7 @@ def test_a_face_that_moves_is_one_track(blobs, tmp_path):
 
 
 def test_a_row_tells_of_its_crop(blobs, tmp_path):
-    rows = found(tmp_path, scene(*({RED: (20 + 8 * i, 50)} for i in range(5))))
+    rows = rows_of(tmp_path, scene(*({RED: (20 + 8 * i, 50)} for i in range(5))))
     stored = list(video.read(tmp_path / "0.mkv"))
     assert [frame.time for frame in stored] == pytest.approx(rows["time"].tolist())
     crops = video.images(tmp_path / "0.mkv")
@@ -118,7 +118,7 @@ def test_a_row_tells_of_its_crop(blobs, tmp_path):
 
 def test_faces_that_cross_are_never_mixed(blobs, tmp_path):
     frames = scene(*({RED: (20 + 8 * i, 60), GREEN: (240 - 8 * i, 100)} for i in range(28)))
-    rows = found(tmp_path, frames)
+    rows = rows_of(tmp_path, frames)
     assert rows.groupby("track").size().to_dict() == {0: 28, 1: 28}
     for number, color in ((0, RED), (1, GREEN)):
         assert (middles(tmp_path / f"{number}.mkv")[:, color] > 200).all()
@@ -127,25 +127,25 @@ def test_faces_that_cross_are_never_mixed(blobs, tmp_path):
 
 def test_one_person_whose_boxes_never_overlap_is_one_track(blobs, tmp_path):
     corners = [(20, 20), (240, 160), (240, 20), (20, 160)]
-    rows = found(tmp_path, scene(*({RED: corners[i % 4]} for i in range(16))), step=5.0)
+    rows = rows_of(tmp_path, scene(*({RED: corners[i % 4]} for i in range(16))), step=5.0)
     assert rows["track"].tolist() == [0] * 16
     assert not rows["recovered"].any()
 
 
 def test_one_who_leaves_and_comes_back_is_one_track(blobs, tmp_path):
-    rows = found(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{}] * 12, *[{RED: (200, 60)}] * 3), step=1.0)
+    rows = rows_of(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{}] * 12, *[{RED: (200, 60)}] * 3), step=1.0)
     assert rows["track"].tolist() == [0] * 6
     assert rows["frame"].tolist() == [0, 1, 2, 15, 16, 17]
 
 
 def test_another_person_at_the_same_place_is_another_track(blobs, tmp_path):
-    rows = found(tmp_path, scene(*[{RED: (100, 60)}] * 4, *[{GREEN: (100, 60)}] * 4))
+    rows = rows_of(tmp_path, scene(*[{RED: (100, 60)}] * 4, *[{GREEN: (100, 60)}] * 4))
     assert rows["track"].tolist() == [0] * 4 + [1] * 4
 
 
 def test_two_who_change_places_at_a_cut_are_two_tracks(blobs, tmp_path):
     left, right = (20, 60), (200, 60)
-    rows = found(tmp_path, scene(*[{RED: left, GREEN: right}] * 4, *[{RED: right, GREEN: left}] * 4))
+    rows = rows_of(tmp_path, scene(*[{RED: left, GREEN: right}] * 4, *[{RED: right, GREEN: left}] * 4))
     assert rows.groupby("track").size().tolist() == [8, 8]
     for number, color in ((0, RED), (1, GREEN)):
         assert (middles(tmp_path / f"{number}.mkv")[:, color] > 200).all()
@@ -153,7 +153,7 @@ def test_two_who_change_places_at_a_cut_are_two_tracks(blobs, tmp_path):
 
 def test_one_who_takes_turns_with_another_is_one_track(blobs, tmp_path):
     shots = [{RED: (100, 60)}, {GREEN: (100, 60)}] * 4
-    rows = found(tmp_path, scene(*(shot for shot in shots for _ in range(3))), step=1.0)
+    rows = rows_of(tmp_path, scene(*(shot for shot in shots for _ in range(3))), step=1.0)
     assert rows.groupby("track")["frame"].agg(list).tolist() == [
         [i for i in range(24) if i // 3 % 2 == turn] for turn in (0, 1)
     ]
@@ -163,14 +163,14 @@ def test_one_who_takes_turns_with_another_is_one_track(blobs, tmp_path):
 def test_who_is_not_recognised_goes_on_where_boxes_overlap_enough(blobs, tmp_path, monkeypatch, shift, number):
     monkeypatch.setattr(track, "SAME_PERSON", 0.0)
     p = P.model_copy(update={"search_side": 320})
-    rows = found(tmp_path, scene({RED: (20, 60)}, {RED: (20 + shift, 60)}), p)
+    rows = rows_of(tmp_path, scene({RED: (20, 60)}, {RED: (20 + shift, 60)}), p)
     assert rows["track"].nunique() == number
 
 
 def test_a_fast_face_is_expected_where_it_is_going(blobs, tmp_path, monkeypatch):
     monkeypatch.setattr(track, "SAME_PERSON", 0.0)
     p = P.model_copy(update={"search_side": 320})
-    rows = found(tmp_path, scene(*({RED: (left, 60)} for left in (10, 46, 96, 146, 196))), p)
+    rows = rows_of(tmp_path, scene(*({RED: (left, 60)} for left in (10, 46, 96, 146, 196))), p)
     assert rows["track"].tolist() == [0] * 5  # 50 of 60 px a frame: an overlap of .09 with where it was
 
 
@@ -179,22 +179,22 @@ def test_a_person_is_described_only_where_it_decides_something(blobs, tmp_path, 
         raise AssertionError
 
     monkeypatch.setattr(likeness, "descriptor", never)
-    rows = found(tmp_path, scene(*({RED: (20 + 4 * i, 60), GREEN: (200, 60 + 4 * i)} for i in range(10))))
+    rows = rows_of(tmp_path, scene(*({RED: (20 + 4 * i, 60), GREEN: (200, 60 + 4 * i)} for i in range(10))))
     assert rows.groupby("track").size().tolist() == [10, 10]
 
 
 def test_a_face_that_comes_later_is_found_at_the_next_full_search(blobs, tmp_path):
-    rows = found(tmp_path, scene(*[{RED: (20, 60)}] * 2, *[{RED: (20, 60), GREEN: (200, 60)}] * 6))
+    rows = rows_of(tmp_path, scene(*[{RED: (20, 60)}] * 2, *[{RED: (20, 60), GREEN: (200, 60)}] * 6))
     assert rows[rows["track"] == 1]["frame"].tolist() == [4, 5, 6, 7]
 
 
 def test_a_video_without_a_face_has_no_rows_and_no_files(blobs, tmp_path):
-    assert found(tmp_path, scene({}, {}, {})).empty
+    assert rows_of(tmp_path, scene({}, {}, {})).empty
     assert [path.name for path in tmp_path.glob("*.mkv")] == ["frames.mkv"]
 
 
 def test_a_face_that_leaves_the_picture_is_followed_to_its_edge(blobs, tmp_path):
-    rows = found(tmp_path, scene(*({RED: (240 + 5 * i, 60)} for i in range(20))))
+    rows = rows_of(tmp_path, scene(*({RED: (240 + 5 * i, 60)} for i in range(20))))
     assert rows["track"].unique().tolist() == [0]
     assert rows["frame"].tolist() == [0, 1, 2, 3, 4, 5]  # 55 of 60 px are left
 
@@ -212,7 +212,7 @@ PLACES = [{RED: (20 + 4 * i, 60 + 2 * i)} for i in range(12)]
 def test_a_face_missed_for_a_short_time_is_recovered(blobs, tmp_path, gap, max_gap, whole):
     missed = range(3, 3 + gap)
     frames = scene(*PLACES, dim=dict.fromkeys(missed, RED))
-    rows = found(tmp_path, frames, P.model_copy(update={"max_gap": max_gap}))
+    rows = rows_of(tmp_path, frames, P.model_copy(update={"max_gap": max_gap}))
     assert rows["track"].unique().tolist() == [0]
     assert rows["frame"].tolist() == [i for i in range(12) if whole or i not in missed]
     assert rows.loc[rows["recovered"], "frame"].tolist() == (list(missed) if whole else [])
@@ -223,21 +223,21 @@ def test_a_face_missed_for_a_short_time_is_recovered(blobs, tmp_path, gap, max_g
 def test_a_gap_is_bounded_by_seconds_not_by_frames(blobs, tmp_path):
     frames = scene(*PLACES, dim={4: RED})
     for step, recovered in ((0.5, 1), (5.0, 0)):
-        rows = found(tmp_path, frames, P.model_copy(update={"max_gap": 2.0}), step=step)
+        rows = rows_of(tmp_path, frames, P.model_copy(update={"max_gap": 2.0}), step=step)
         assert rows["recovered"].sum() == recovered
 
 
 def test_what_does_not_look_like_the_face_is_not_recovered(blobs, tmp_path):
     frames = scene(*({} if i in (4, 5) else place for i, place in enumerate(PLACES)))
     frames[5][60:160, 20:160] = np.random.default_rng(0).integers(0, 120, (100, 140, 3))  # hair, or a flag
-    rows = found(tmp_path, frames)
+    rows = rows_of(tmp_path, frames)
     assert rows["frame"].tolist() == [i for i in range(12) if i not in (4, 5)]
     assert not rows["recovered"].any()
 
 
 def test_nothing_is_recovered_where_another_face_is(blobs, tmp_path):
     frames = scene(*({GREEN: (30, 70)} if i == 4 else {RED: (30, 70)} for i in range(8)))
-    rows = found(tmp_path, frames)
+    rows = rows_of(tmp_path, frames)
     assert rows.groupby("track")["frame"].agg(list).tolist() == [[0, 1, 2, 3, 5, 6, 7], [4]]
 
 
@@ -245,14 +245,14 @@ def test_nothing_is_recovered_across_a_cut(blobs, tmp_path):
     frames = scene(*PLACES, dim={4: RED})
     for image in frames[4:]:
         image[:, :, BLUE] = np.minimum(np.arange(240) + 1, 120)[:, None]  # another scene
-    rows = found(tmp_path, frames)
+    rows = rows_of(tmp_path, frames)
     assert rows["track"].unique().tolist() == [0]
     assert not rows["recovered"].any()
 
 
 def test_the_box_of_a_recovered_face_lies_between_its_neighbours(blobs, tmp_path):
     places = [{RED: (20 + 6 * i, 60 + 3 * i)} for i in range(8)]
-    rows = found(tmp_path, scene(*places, dim={3: RED, 4: RED}))
+    rows = rows_of(tmp_path, scene(*places, dim={3: RED, 4: RED}))
     boxes = rows[["left", "top", "width", "height"]].to_numpy()
     for step, i in ((1, 3), (2, 4)):
         np.testing.assert_allclose(boxes[i], boxes[2] + step / 3 * (boxes[5] - boxes[2]), atol=2e-3)
@@ -263,13 +263,13 @@ def test_the_box_of_a_recovered_face_lies_between_its_neighbours(blobs, tmp_path
 
 def test_a_face_missed_beside_another_is_recovered(blobs, tmp_path):
     both = {RED: (20, 60), GREEN: (200, 60)}
-    rows = found(tmp_path, scene(*[both] * 5, dim={2: GREEN}))
+    rows = rows_of(tmp_path, scene(*[both] * 5, dim={2: GREEN}))
     assert rows.groupby("track")["recovered"].sum().tolist() == [0, 1]
     assert rows.groupby("track")["frame"].agg(list).tolist() == [[0, 1, 2, 3, 4]] * 2
 
 
 def test_a_face_that_never_comes_back_is_not_made_up(blobs, tmp_path):
-    rows = found(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{}] * 4))
+    rows = rows_of(tmp_path, scene(*[{RED: (20, 60)}] * 3, *[{}] * 4))
     assert rows["frame"].tolist() == [0, 1, 2]
 
 
@@ -388,13 +388,13 @@ FACELESS = {
 @pytest.mark.slow
 def test_every_shared_clip_has_its_status_and_its_faces(clips, tmp_path):
     files = [path for path in sorted(clips.rglob("*")) if path.suffix in video.SUFFIXES]
-    said, seen = {}, set()
+    statuses, seen = {}, set()
     for path in files:
         row = keep(path, tmp_path / "frames.mkv", POLICY)
-        said[path.name] = row["status"]
+        statuses[path.name] = row["status"]
         if row["kept"] and tracks(tmp_path / "frames.mkv", tmp_path, P.model_copy(update={"search_side": 480})):
             seen.add(path)
-    assert said == {path.name: "ok" for path in files} | BROKEN
+    assert statuses == {path.name: "ok" for path in files} | BROKEN
     assert {path for path in files if path.parent.name == "real"} <= seen
     assert not FACELESS & {path.name for path in seen}
 

@@ -38,14 +38,14 @@ def detector(request) -> Detector:
 
 def test_a_detector_conforms(detector, heads):
     two = np.hstack([heads[0][0], heads[1][0]])
-    found = detector.detect(two)
-    assert all(isinstance(face, Face) for face in found)
-    assert [face.score for face in found] == sorted((face.score for face in found), reverse=True)
+    faces = detector.detect(two)
+    assert all(isinstance(face, Face) for face in faces)
+    assert [face.score for face in faces] == sorted((face.score for face in faces), reverse=True)
     assert detector.window > 0
-    shares = overlap(np.array([[65.0, 65, 205, 205], [320, 80, 430, 200]]), np.stack([face.box for face in found]))
+    shares = overlap(np.array([[65.0, 65, 205, 205], [320, 80, 430, 200]]), np.stack([face.box for face in faces]))
     assert (shares.max(1) > 0.4).all()  # one on each of the two heads
-    assert len(found) == 2
-    for face in found:
+    assert len(faces) == 2
+    for face in faces:
         assert face.landmarks.shape == detector.template.shape
         assert np.isfinite(face.landmarks).all()
         inside = (face.landmarks > face.box[:2] - 0.2 * face.side) & (face.landmarks < face.box[2:] + 0.2 * face.side)
@@ -61,9 +61,9 @@ def test_where_there_is_no_face_none_is_found(detector, size):
 
 def test_a_detector_does_not_change_the_image(detector, heads):
     image = heads[0][0].copy()
-    one, again = detector.detect(image), detector.detect(image)
+    first, again = detector.detect(image), detector.detect(image)
     np.testing.assert_array_equal(image, heads[0][0])
-    assert [face.box.tolist() for face in one] == [face.box.tolist() for face in again]
+    assert [face.box.tolist() for face in first] == [face.box.tolist() for face in again]
 
 
 @pytest.mark.parametrize("size", [(40, 60), (61, 40), (200, 200)])
@@ -75,8 +75,8 @@ def test_a_whole_frame_is_one_face_and_its_crop_shows_all_of_it(size, tmp_path):
         for i in range(10):
             record(image, i / 5)
     (tmp_path / "faces").mkdir()
-    found = tracks(tmp_path / "frames.mkv", tmp_path / "faces", p)
-    assert [(row["track"], row["frame"], row["aligned"], row["recovered"]) for row in found] == [
+    faces = tracks(tmp_path / "frames.mkv", tmp_path / "faces", p)
+    assert [(face["track"], face["frame"], face["aligned"], face["recovered"]) for face in faces] == [
         (0, i, False, False) for i in range(10)
     ]
     top, left = ((max(size) - side) // 2 for side in size)
@@ -88,12 +88,12 @@ def test_a_whole_frame_is_one_face_and_its_crop_shows_all_of_it(size, tmp_path):
 def test_a_detector_without_its_model_file_says_where_to_get_it(name, tmp_path):
     build = plugins.load("detectors", name).build
     (tmp_path / "text.onnx").write_text("not a model")
-    for weights, said in (
+    for weights, reason in (
         (None, "needs its model file"),
         (str(tmp_path / "none.onnx"), "no file .*none.onnx"),
         (str(tmp_path / "text.onnx"), "text.onnx: (OpenCV cannot load it|truncated, or no file of weights)"),
     ):
-        with pytest.raises(UserError, match=f"detect.weights: .*{said}") as error:
+        with pytest.raises(UserError, match=f"detect.weights: .*{reason}") as error:
             build(weights)
         assert "data/weights" in error.value.hint
 

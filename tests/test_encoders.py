@@ -82,7 +82,7 @@ def test_weights_of_caffe_see_blue_first_and_bytes_less_their_mean():
 
 
 @pytest.mark.parametrize(
-    ("made", "mean", "std"),
+    ("settings", "mean", "std"),
     [
         ({"encoder": "cnn"}, [0.5] * 3, [0.25] * 3),
         ({"encoder": "timm", "backbone": "resnet10t"}, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
@@ -93,8 +93,8 @@ def test_weights_of_caffe_see_blue_first_and_bytes_less_their_mean():
         ({"encoder": "video"}, [0.43216, 0.394666, 0.37645], [0.22803, 0.22145, 0.216989]),
     ],
 )
-def test_the_scaling_of_pixels_is_a_part_of_the_network_and_of_its_weights(made, mean, std):
-    state = Network(architecture(**made)).state_dict()
+def test_the_scaling_of_pixels_is_a_part_of_the_network_and_of_its_weights(settings, mean, std):
+    state = Network(architecture(**settings)).state_dict()
     same(state["mean"].flatten(), torch.tensor(mean).float())
     same(state["std"].flatten(), torch.tensor(std).float())
 

@@ -68,59 +68,59 @@ PERFECT = videos([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], group=list("abab"))
 
 
 def test_videos_tracks_and_sequences_have_every_figure_with_its_interval():
-    found = measured(random())
+    figures = measured(random())
     for level in ("video", "track", "sequence"):
-        own = found[level] | (found["calibration"] if level == "video" else {})
+        own = figures[level] | (figures["calibration"] if level == "video" else {})
         for name in ("auc", "ap", "eer", "mcc", "f1", "log_loss", "brier", "cllr", "precision_at_prevalence"):
             assert own[f"{name}_low"] <= own[name] <= own[f"{name}_high"], (level, name)
         assert {"ece", "min_cllr", "tpr_at_fpr_1", "tpr_at_fpr_5", "undefined", "confusion"} <= set(own)
     table = random()
-    assert found["video"]["auc"] == pytest.approx(reference.roc_auc_score(table["label"], table["score"]))
-    assert found["calibration"]["log_loss"] == pytest.approx(reference.log_loss(table["label"], table["score"]))
-    assert found["calibration"]["ece_by_chance"] > 0
+    assert figures["video"]["auc"] == pytest.approx(reference.roc_auc_score(table["label"], table["score"]))
+    assert figures["calibration"]["log_loss"] == pytest.approx(reference.log_loss(table["label"], table["score"]))
+    assert figures["calibration"]["ece_by_chance"] > 0
 
 
 def test_videos_tracks_and_sequences_are_counted_apart():
     second = parts(PERFECT, track=1, score=[0.2, 0.3, 0.1, 0.8], verdict=["real", "real", "real", "fake"])
     tracks = pd.concat([parts(PERFECT), second], ignore_index=True)
     sequences = pd.concat([tracks, second.assign(sequence=1)], ignore_index=True)
-    found = metrics(PERFECT, tracks, sequences, about(PERFECT), P)
-    assert [found[level]["count"] for level in ("video", "track", "sequence")] == [4, 8, 12]
-    assert found["video"]["auc"] == 1
+    figures = metrics(PERFECT, tracks, sequences, about(PERFECT), P)
+    assert [figures[level]["count"] for level in ("video", "track", "sequence")] == [4, 8, 12]
+    assert figures["video"]["auc"] == 1
     for level, table in {"track": tracks, "sequence": sequences}.items():
         label = table["video_id"].map(PERFECT.set_index("video_id")["label"])
-        assert found[level]["auc"] == pytest.approx(reference.roc_auc_score(label, table["score"]))
-        assert found[level]["confusion"]["fake_as_real"] == (1 if level == "track" else 2)
+        assert figures[level]["auc"] == pytest.approx(reference.roc_auc_score(label, table["score"]))
+        assert figures[level]["confusion"]["fake_as_real"] == (1 if level == "track" else 2)
 
 
 def test_the_counts_and_the_confusion_are_those_of_the_verdicts():
-    found = measured(videos([0, 0, 0, 1, 1], [0.1, 0.6, 0.2, 0.9, 0.8], group=list("aabbc")))["video"]
-    assert (found["count"], found["reals"], found["fakes"], found["groups"]) == (5, 3, 2, 3)
-    assert found["confusion"] == {"real_as_real": 2, "real_as_fake": 1, "fake_as_real": 0, "fake_as_fake": 2}
+    figures = measured(videos([0, 0, 0, 1, 1], [0.1, 0.6, 0.2, 0.9, 0.8], group=list("aabbc")))["video"]
+    assert (figures["count"], figures["reals"], figures["fakes"], figures["groups"]) == (5, 3, 2, 3)
+    assert figures["confusion"] == {"real_as_real": 2, "real_as_fake": 1, "fake_as_real": 0, "fake_as_fake": 2}
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_of_one_class_what_wants_both_is_none_and_says_why(label):
-    found = measured(videos([label] * 4, [0.1, 0.4, 0.6, 0.9]))
-    assert found["video"]["auc"] is found["best_baseline"]["name"] is None
-    assert found["video"]["undefined"]["auc"] == f"no {('fake', 'real')[label]} was scored"
-    assert found["video"]["accuracy"] == 0.5
-    assert found["baselines"]["sharpness"]["auc"] is None
-    assert found["order"]["shuffled"]["drop"] is None
+    figures = measured(videos([label] * 4, [0.1, 0.4, 0.6, 0.9]))
+    assert figures["video"]["auc"] is figures["best_baseline"]["name"] is None
+    assert figures["video"]["undefined"]["auc"] == f"no {('fake', 'real')[label]} was scored"
+    assert figures["video"]["accuracy"] == 0.5
+    assert figures["baselines"]["sharpness"]["auc"] is None
+    assert figures["order"]["shuffled"]["drop"] is None
 
 
 def test_of_no_video_nothing_can_be_said():
     table = videos([0, 1], [np.nan, np.nan], status="no_face", verdict=None)
-    found = measured(table)
-    assert found["video"]["undefined"]["auc"] == "nothing was scored"
-    assert found["video"]["count"] == found["sequence"]["count"] == 0
-    assert set(found["video"]["confusion"].values()) == {0}
-    assert found["order"]["repeated"] == {
+    figures = measured(table)
+    assert figures["video"]["undefined"]["auc"] == "nothing was scored"
+    assert figures["video"]["count"] == figures["sequence"]["count"] == 0
+    assert set(figures["video"]["confusion"].values()) == {0}
+    assert figures["order"]["repeated"] == {
         "auc": None,
         **dict.fromkeys(("drop", "drop_low", "drop_high", "logit_change")),
     }
-    assert found["coverage"]["missing"] == {"no_face": 2, "decode_error": 0, "too_short": 0, "filtered": 0}
-    assert found["best_baseline"]["gain"] is None
+    assert figures["coverage"]["missing"] == {"no_face": 2, "decode_error": 0, "too_short": 0, "filtered": 0}
+    assert figures["best_baseline"]["gain"] is None
 
 
 def test_the_metrics_are_those_of_the_table_as_it_is_written(tmp_path):
@@ -146,8 +146,8 @@ def test_the_metrics_are_the_same_bytes_each_time(tmp_path):
 def test_the_order_of_the_frames_is_worth_what_disturbing_it_loses():
     table = PERFECT.assign(shuffled_0=[0.1, 0.6, 0.4, 0.9], shuffled_1=[0.1, 0.4, 0.6, 0.9], repeated=0.5)
     moved = {"moved_shuffled": [1.0, 2, 3, 4], "moved_reversed": 0.0, "moved_repeated": [0.0, 0, 0, 2]}
-    found = measured(table, parts(PERFECT, **moved))["order"]
-    assert {name: (one["auc"], one["drop"], one["logit_change"]) for name, one in found.items()} == {
+    figures = measured(table, parts(PERFECT, **moved))["order"]
+    assert {name: (values["auc"], values["drop"], values["logit_change"]) for name, values in figures.items()} == {
         "shuffled": (0.875, 0.125, 2.5),  # the mean of two shuffles
         "reversed": (1.0, 0.0, 0.0),
         "repeated": (0.5, 0.5, 0.5),
@@ -159,11 +159,11 @@ def test_a_detector_that_needs_the_order_loses_more_than_noise_and_another_nothi
     table = random(200)
     table["score"] = np.clip(0.3 + 0.4 * table["label"] + rng.normal(0, 0.1, 200), 0, 1)
     table = table.assign(**{name: rng.random(200) for name in DISTURBED[:2]}, reversed=table["score"], repeated=0.5)
-    found = measured(table)["order"]
+    figures = measured(table)["order"]
     for name in ("shuffled", "repeated"):
-        assert found[name]["drop_low"] > 0.2, name
-        assert found[name]["drop_low"] < found[name]["drop"] < found[name]["drop_high"]
-    assert found["reversed"]["drop_low"] == found["reversed"]["drop_high"] == 0
+        assert figures[name]["drop_low"] > 0.2, name
+        assert figures[name]["drop_low"] < figures[name]["drop"] < figures[name]["drop_high"]
+    assert figures["reversed"]["drop_low"] == figures["reversed"]["drop_high"] == 0
 
 
 # ---- baselines, members
@@ -172,9 +172,11 @@ def test_a_detector_that_needs_the_order_loses_more_than_noise_and_another_nothi
 def test_a_baseline_is_measured_on_the_videos_that_the_detector_scored():
     table = PERFECT.assign(baseline_metadata=[0.1, 0.9, 0.2, 0.8], baseline_sharpness=[0.9, 0.8, 0.2, 0.1])
     lost = videos([0], [np.nan], video_id=["lost.mp4"], verdict=None, baseline_metadata=[1.0])
-    found = measured(pd.concat([table, lost]))["baselines"]
-    assert {name: one["auc"] for name, one in found.items()} == dict.fromkeys(BASELINES, 0.5) | {"sharpness": 0.0}
-    assert found["metadata"]["auc_low"] < 0.5 < found["metadata"]["auc_high"]
+    figures = measured(pd.concat([table, lost]))["baselines"]
+    assert {name: baseline["auc"] for name, baseline in figures.items()} == dict.fromkeys(BASELINES, 0.5) | {
+        "sharpness": 0.0
+    }
+    assert figures["metadata"]["auc_low"] < 0.5 < figures["metadata"]["auc_high"]
 
 
 def test_the_detector_is_compared_with_the_best_baseline_on_the_same_people():
@@ -193,9 +195,9 @@ def test_the_detector_is_compared_with_the_best_baseline_on_the_same_people():
 
 
 def test_where_reals_alone_were_learnt_from_there_is_no_baseline():
-    found = measured(PERFECT.assign(**{f"baseline_{name}": np.nan for name in BASELINES}))
-    assert {one["auc"] for one in found["baselines"].values()} == {None}
-    assert set(found["best_baseline"].values()) == {None}
+    figures = measured(PERFECT.assign(**{f"baseline_{name}": np.nan for name in BASELINES}))
+    assert {baseline["auc"] for baseline in figures["baselines"].values()} == {None}
+    assert set(figures["best_baseline"].values()) == {None}
 
 
 def test_the_members_of_an_ensemble_are_measured_beside_it():
@@ -210,9 +212,9 @@ def test_the_members_of_an_ensemble_are_measured_beside_it():
 
 
 def test_what_a_review_compares_is_few_and_nothing_is_lost():
-    found = measured(random(200))
-    deciding, rest = evaluate.parted(found)
-    assert deciding | rest == found
+    figures = measured(random(200))
+    deciding, rest = evaluate.parted(figures)
+    assert deciding | rest == figures
     assert {"video", "calibration", "coverage", "by_method", "worst_slice"} <= set(deciding)
     assert {"track", "sequence", "baselines"} <= set(rest)
     assert not set(deciding) & set(rest)
@@ -224,19 +226,19 @@ def test_what_a_review_compares_is_few_and_nothing_is_lost():
 def test_videos_without_a_score_are_counted_by_reason():
     status = ["ok", "truncated", "no_face", "too_few_faces", "missing", "strange"]
     table = videos([0, 1, 0, 1, 1, 1], [0.1, 0.9, *[np.nan] * 4], status=status, verdict=["real", "fake", *[None] * 4])
-    found = coverage(table)
-    assert (found["expected"], found["scored"], found["ok"]) == (6, 2, pytest.approx(1 / 3))
-    assert (found["ok_real"], found["ok_fake"]) == (0.5, 0.25)
-    assert found["missing"] == {"no_face": 1, "decode_error": 1, "too_short": 0, "filtered": 1, "strange": 1}
+    figures = coverage(table)
+    assert (figures["expected"], figures["scored"], figures["ok"]) == (6, 2, pytest.approx(1 / 3))
+    assert (figures["ok_real"], figures["ok_fake"]) == (0.5, 0.25)
+    assert figures["missing"] == {"no_face": 1, "decode_error": 1, "too_short": 0, "filtered": 1, "strange": 1}
     assert coverage(PERFECT.iloc[:2])["ok_fake"] is None  # no fake was expected
     assert measured(table)["video"]["count"] == 2
 
 
 def test_what_is_missing_counts_as_the_toss_of_a_coin():
     lost = videos([0, 1], [np.nan, np.nan], video_id=["x", "y"], verdict=None, status="no_face")
-    found = measured(pd.concat([PERFECT, lost], ignore_index=True))
-    assert found["video"]["auc"] == 1
-    tossed = found["coverage"]["as_chance"]
+    figures = measured(pd.concat([PERFECT, lost], ignore_index=True))
+    assert figures["video"]["auc"] == 1
+    tossed = figures["coverage"]["as_chance"]
     assert tossed["auc"] == pytest.approx((4 + 5 / 2) / 9)  # of 9 pairs, five have a video without a score
     assert tossed["accuracy"] == pytest.approx((4 + 2 / 2) / 6)
     assert tossed["balanced_accuracy"] == pytest.approx((2 + 1 / 2) / 3)
@@ -255,12 +257,12 @@ def test_too_few_scored_of_either_class_fail_the_stage_and_say_why(label):
     table = random(40)
     table.loc[table["label"] == label, "score"] = np.nan
     table.loc[table["score"].isna(), "status"] = "no_face"
-    found = measured(table)
+    figures = measured(table)
     with pytest.raises(
         UserError, match=f"0.0% of the {('real', 'fake')[label]} test videos .* is 50.0% .lost: .* no_face"
     ):
-        too_few(found, P.min_coverage)
-    too_few(found, 0.0)
+        too_few(figures, P.min_coverage)
+    too_few(figures, 0.0)
     too_few(measured(random(40)), 1.0)
 
 
@@ -289,23 +291,25 @@ def test_what_training_has_seen_stands_apart_from_what_it_has_not():
     table["method"] = np.where(table["label"] == 1, np.where(np.arange(200) % 3, "swap", "new"), "")
     easy = np.clip(0.2 + 0.6 * table["label"] + rng.normal(0, 0.1, 200), 0, 1)
     table["score"] = np.where(table["method"] == "new", rng.random(200), easy)
-    found = measured(table, p=P.model_copy(update={"held_out": HeldOut(methods=("new",))}))
+    figures = measured(table, p=P.model_copy(update={"held_out": HeldOut(methods=("new",))}))
     reals, new = (table["label"] == 0), table["method"] == "new"
-    assert (found["seen"]["fakes"], found["held_out"]["fakes"]) == ((~reals & ~new).sum(), new.sum())
-    assert found["seen"]["reals"] == found["held_out"]["reals"] == reals.sum()
+    assert (figures["seen"]["fakes"], figures["held_out"]["fakes"]) == ((~reals & ~new).sum(), new.sum())
+    assert figures["seen"]["reals"] == figures["held_out"]["reals"] == reals.sum()
     both = table[reals | new]
-    assert found["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(both["label"], both["score"]))
-    assert found["held_out"]["auc_high"] < found["seen"]["auc_low"]
-    assert found["seen"]["best_baseline"]["auc"] is not None
+    assert figures["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(both["label"], both["score"]))
+    assert figures["held_out"]["auc_high"] < figures["seen"]["auc_low"]
+    assert figures["seen"]["best_baseline"]["auc"] is not None
 
 
 def test_a_held_out_dataset_brings_its_own_reals():
     table = random(100).assign(dataset=["a", "a", "b", "b"] * 25)
-    found = measured(table, p=P.model_copy(update={"held_out": HeldOut(datasets=("b",))}))
+    figures = measured(table, p=P.model_copy(update={"held_out": HeldOut(datasets=("b",))}))
     own = table[table["dataset"] == "b"]
-    assert (found["held_out"]["reals"], found["held_out"]["fakes"]) == tuple(own["label"].value_counts().sort_index())
-    assert found["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(own["label"], own["score"]))
-    assert found["seen"]["reals"] + found["held_out"]["reals"] == (table["label"] == 0).sum()
+    assert (figures["held_out"]["reals"], figures["held_out"]["fakes"]) == tuple(
+        own["label"].value_counts().sort_index()
+    )
+    assert figures["held_out"]["auc"] == pytest.approx(reference.roc_auc_score(own["label"], own["score"]))
+    assert figures["seen"]["reals"] + figures["held_out"]["reals"] == (table["label"] == 0).sum()
 
 
 def test_where_nothing_is_held_out_there_is_one_column():
@@ -317,45 +321,45 @@ def test_where_nothing_is_held_out_there_is_one_column():
 
 def test_the_curves_are_those_of_scikit_learn():
     table = random()
-    found = curves(pd.concat([table, videos([1], [np.nan], video_id=["lost"], verdict=None)]))
+    tables = curves(pd.concat([table, videos([1], [np.nan], video_id=["lost"], verdict=None)]))
     false, true, _ = reference.roc_curve(table["label"], table["score"])
-    assert found["roc"].to_numpy() == pytest.approx(np.stack([false, true], 1))
+    assert tables["roc"].to_numpy() == pytest.approx(np.stack([false, true], 1))
     precision, recall, _ = reference.precision_recall_curve(table["label"], table["score"])
-    assert sorted(found["pr"].to_numpy().tolist()) == sorted(np.stack([recall, precision], 1).tolist())
-    assert found["pr"]["recall"].is_monotonic_increasing
-    assert reference.auc(found["roc"]["false_positive_rate"], found["roc"]["true_positive_rate"]) == pytest.approx(
+    assert sorted(tables["pr"].to_numpy().tolist()) == sorted(np.stack([recall, precision], 1).tolist())
+    assert tables["pr"]["recall"].is_monotonic_increasing
+    assert reference.auc(tables["roc"]["false_positive_rate"], tables["roc"]["true_positive_rate"]) == pytest.approx(
         reference.roc_auc_score(table["label"], table["score"])
     )
 
 
 def test_the_plotted_tables_have_a_row_for_each_scored_video():
-    found = curves(pd.concat([PERFECT, videos([1], [np.nan], video_id=["lost"])]))
-    assert found["confusion"].to_dict("list") == {
+    tables = curves(pd.concat([PERFECT, videos([1], [np.nan], video_id=["lost"])]))
+    assert tables["confusion"].to_dict("list") == {
         "actual": ["real", "real", "fake", "fake"],
         "predicted": ["real", "real", "fake", "fake"],
     }
-    assert found["scores"]["score"].tolist() == [0.1, 0.4, 0.6, 0.9]
-    assert found["scores"]["kind"].tolist() == ["real", "real", "swap", "swap"]
-    assert found["reliability"]["videos"].tolist() == [4]
-    assert found["tippett"]["reals"].tolist() == [1, 0.5, 0, 0]
+    assert tables["scores"]["score"].tolist() == [0.1, 0.4, 0.6, 0.9]
+    assert tables["scores"]["kind"].tolist() == ["real", "real", "swap", "swap"]
+    assert tables["reliability"]["videos"].tolist() == [4]
+    assert tables["tippett"]["reals"].tolist() == [1, 0.5, 0, 0]
 
 
 def test_one_class_has_no_curve():
-    found = curves(PERFECT.iloc[:2])
-    assert (len(found["roc"]), len(found["pr"]), len(found["confusion"])) == (0, 0, 2)
+    tables = curves(PERFECT.iloc[:2])
+    assert (len(tables["roc"]), len(tables["pr"]), len(tables["confusion"])) == (0, 0, 2)
     for name in ("roc", "pr"):
-        assert found[name].columns.tolist() == curves(PERFECT)[name].columns.tolist()
+        assert tables[name].columns.tolist() == curves(PERFECT)[name].columns.tolist()
 
 
 # ---- in words
 
 
 def test_the_figures_that_decide_are_said_with_their_intervals():
-    found = measured(random())
-    said = evaluate.spoken(found)
-    assert said[0].startswith(
-        f"detector                  AUC {found['video']['auc']:.3f} [{found['video']['auc_low']:.3f}, "
+    figures = measured(random())
+    lines = evaluate.spoken(figures)
+    assert lines[0].startswith(
+        f"detector                  AUC {figures['video']['auc']:.3f} [{figures['video']['auc_low']:.3f}, "
     )
-    assert any(line.startswith("above the best of these   ") for line in said)
-    assert any("repeated frames" in line and "drop 0.000 [0.000, 0.000]" in line for line in said)
+    assert any(line.startswith("above the best of these   ") for line in lines)
+    assert any("repeated frames" in line and "drop 0.000 [0.000, 0.000]" in line for line in lines)
     assert "undefined" in evaluate.spoken(measured(PERFECT.iloc[:2]))[0]

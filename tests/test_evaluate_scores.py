@@ -52,9 +52,9 @@ def test_the_scores_of_a_file_are_tested_on_the_same_videos(project):
         {"video_id": [*test["video_id"][:39], "elsewhere.mp4"], "score": [*(0.3 + 0.4 * test["label"][:39]), 0.5]}
     )
     tables.write(project / "scores.csv", other)
-    code, said = run("scores.csv")
-    assert code == 0, said
-    assert said.splitlines()[-1] == "evaluate-scores: 39 of 40 test videos scored -> reports/foreign/metrics.json"
+    code, output = run("scores.csv")
+    assert code == 0, output
+    assert output.splitlines()[-1] == "evaluate-scores: 39 of 40 test videos scored -> reports/foreign/metrics.json"
     figures = json.loads((project / "reports/foreign/metrics.json").read_text())
     assert figures["video"]["auc"] == 1
     assert figures["coverage"]["missing"]["ok"] == 1  # the last one, which is as good as the others
@@ -68,8 +68,8 @@ def test_a_function_is_asked_about_each_video(project):
     (project / "mine.py").write_text(
         "def score(path):\n    return None if path.stem == '003' else int(path.stem) / 100\n"
     )
-    code, said = run("mine:score", "--out", "other", "--threshold", "0.2")
-    assert code == 0, said
+    code, output = run("mine:score", "--out", "other", "--threshold", "0.2")
+    assert code == 0, output
     table = read(project / "other/predictions.csv")
     assert table["score"].isna().tolist() == [i == 3 for i in range(40)]
     assert table["verdict"].fillna("").tolist()[18:22] == ["real", "real", "fake", "fake"]

@@ -7,8 +7,8 @@ from deepfake.measures.evidence import log10_ratio, misleading, reliability, tip
 
 
 def test_a_ratio_is_the_odds_and_none_is_beyond_a_million():
-    found = log10_ratio(np.array([0.5, 10 / 11, 1 / 101, 0.0, 1.0]))
-    assert found == pytest.approx([0, 1, -2, -6, 6], abs=1e-6)
+    ratios = log10_ratio(np.array([0.5, 10 / 11, 1 / 101, 0.0, 1.0]))
+    assert ratios == pytest.approx([0, 1, -2, -6, 6], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def test_a_ratio_has_the_words_of_the_guideline(ratio, words):
 
 def test_the_curves_of_tippett_are_shares_of_higher_ratios():
     label, score = np.array([0, 0, 1, 1, 1]), np.array([0.1, 0.5, 0.5, 0.9, 0.9])
-    found = tippett(label, score)
-    assert found["log10_lr"].tolist() == pytest.approx([np.log10(1 / 9), 0, np.log10(9)])
-    assert found["fakes"].tolist() == pytest.approx([1, 1, 2 / 3])
-    assert found["reals"].tolist() == pytest.approx([1, 1 / 2, 0])
+    curves = tippett(label, score)
+    assert curves["log10_lr"].tolist() == pytest.approx([np.log10(1 / 9), 0, np.log10(9)])
+    assert curves["fakes"].tolist() == pytest.approx([1, 1, 2 / 3])
+    assert curves["reals"].tolist() == pytest.approx([1, 1 / 2, 0])
     assert tippett(label[:2], score[:2])["fakes"].isna().all()
 
 
@@ -47,9 +47,9 @@ def test_evidence_that_misleads_is_counted():
 
 def test_a_bin_of_the_reliability_has_as_many_videos_as_another():
     score = np.linspace(0, 1, 40)
-    found = reliability((score > 0.5).astype(int), score, 4)
-    assert found["videos"].tolist() == [10] * 4
-    assert found["fakes"].tolist() == [0, 0, 1, 1]
-    assert found["score"].tolist() == pytest.approx([score[i : i + 10].mean() for i in (0, 10, 20, 30)])
+    bins = reliability((score > 0.5).astype(int), score, 4)
+    assert bins["videos"].tolist() == [10] * 4
+    assert bins["fakes"].tolist() == [0, 0, 1, 1]
+    assert bins["score"].tolist() == pytest.approx([score[i : i + 10].mean() for i in (0, 10, 20, 30)])
     assert len(reliability(np.array([1]), np.array([0.3]), 10)) == 1
     assert reliability(np.array([], int), np.array([]), 10).empty

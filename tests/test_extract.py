@@ -148,14 +148,14 @@ def test_methods_and_compressions_choose_and_a_dataset_without_its_fakes_goes():
 
 
 @pytest.mark.parametrize(
-    ("choice", "said"),
+    ("choice", "reason"),
     [
         ({"methods": ["swaps"]}, "extract.methods: no method 'swaps'; there are: puppet, swap"),
         ({"compressions": ["C23"]}, "extract.compressions: no compression 'C23'; there are: c23, c40"),
     ],
 )
-def test_a_choice_that_no_video_has_is_told_with_those_there_are(choice, said):
-    with pytest.raises(UserError, match=said):
+def test_a_choice_that_no_video_has_is_told_with_those_there_are(choice, reason):
+    with pytest.raises(UserError, match=reason):
         several(**choice)
 
 

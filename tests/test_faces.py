@@ -34,13 +34,13 @@ def test_a_known_similarity_is_found(degrees, scale):
 
 def test_the_similarity_of_points_that_do_not_fit_is_the_nearest_one():
     points, moved = RNG.uniform(0, 100, (2, 5, 2))
-    found = faces.similarity(points, moved)
+    matrix = faces.similarity(points, moved)
     refined, _ = cv2.estimateAffinePartial2D(points, moved, method=cv2.RANSAC, ransacReprojThreshold=1e6)
-    np.testing.assert_allclose(found, refined, atol=1e-3)
+    np.testing.assert_allclose(matrix, refined, atol=1e-3)
     error = lambda m: ((points @ m[:, :2].T + m[:, 2] - moved) ** 2).sum()  # noqa: E731
-    nearby = [found + step for step in 0.01 * RNG.standard_normal((50, 2, 3))]
+    nearby = [matrix + step for step in 0.01 * RNG.standard_normal((50, 2, 3))]
     symmetric = [np.array([[m[0, 0], -m[1, 0], m[0, 2]], [m[1, 0], m[0, 0], m[1, 2]]]) for m in nearby]
-    assert all(error(found) <= error(m) for m in symmetric)
+    assert all(error(matrix) <= error(m) for m in symmetric)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_landmarks_land_on_the_template(template, degrees, side):
     matrix = similarity(degrees, side, 500, 500)
     landmarks = template @ matrix[:, :2].T + matrix[:, 2]
     middle = landmarks.mean(0)
-    found = Face(np.concatenate([middle - side / 2, middle + side / 2]), 1.0, landmarks)
+    place = Face(np.concatenate([middle - side / 2, middle + side / 2]), 1.0, landmarks)
     size, margin = 112, 0.3
     targets = (template + margin) / (1 + 2 * margin) * size
     for landmark, target in zip(landmarks, targets, strict=True):
         image = np.zeros((1000, 1000, 3), np.uint8)
         at = tuple(int(c) for c in np.round(landmark * 16))  # in 16ths of a pixel
         cv2.circle(image, at, side * 16 // 20, (255,) * 3, -1, cv2.LINE_AA, shift=4)
-        cut, aligned = faces.crop(image, found, template, size, margin)
+        cut, aligned = faces.crop(image, place, template, size, margin)
         assert aligned
         assert cut.shape == (size, size, 3)
         rows, columns = np.indices((size, size))
@@ -158,15 +158,15 @@ def test_the_margin_is_in_parts_of_the_face(margin, edges):
 
 def test_edges_are_replicated():
     white = np.full((50, 50, 3), 255, np.uint8)
-    for found in (face(-20, -30, 60), face(30, 30, 60), face(30, 30, 60, landmarks=np.zeros((5, 2)))):
-        cut, _ = faces.crop(white, found, DLIB_5, 64, 0.5)
+    for place in (face(-20, -30, 60), face(30, 30, 60), face(30, 30, 60, landmarks=np.zeros((5, 2)))):
+        cut, _ = faces.crop(white, place, DLIB_5, 64, 0.5)
         assert (cut == 255).all()
 
 
 def test_a_face_is_less_sharp_the_more_it_is_blurred(heads):
-    image, found = heads[0][0], face(75, 75, 130)
+    image, place = heads[0][0], face(75, 75, 130)
     blurred = [image, *(cv2.GaussianBlur(image, (0, 0), sigma) for sigma in (0.7, 1.5, 3, 6))]
-    measured = [faces.sharpness(some, found) for some in blurred]
+    measured = [faces.sharpness(image, place) for image in blurred]
     assert measured == sorted(measured, reverse=True)
     assert measured[0] > 10 * measured[-1]
 
@@ -183,10 +183,10 @@ def test_a_small_face_is_as_sharp_as_it_is_at_its_own_size(heads, side):
     scale = side / 130
     small = cv2.resize(heads[0][0], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = small if scale < 1 else heads[0][0]
-    found = face(75 * min(scale, 1), 75 * min(scale, 1), 130 * min(scale, 1))
+    place = face(75 * min(scale, 1), 75 * min(scale, 1), 130 * min(scale, 1))
     blurred = cv2.GaussianBlur(small, (0, 0), 4)
-    assert faces.sharpness(small, found) > 40
-    assert faces.sharpness(blurred, found) < 20
+    assert faces.sharpness(small, place) > 40
+    assert faces.sharpness(blurred, place) < 20
 
 
 @pytest.mark.parametrize(("left", "top"), [(-500, 0), (60, 0), (0, 400)])
@@ -200,9 +200,9 @@ def test_an_even_image_has_no_sharpness():
 
 @pytest.mark.parametrize("points", [5, 68])
 def test_dlib_finds_its_landmarks_in_the_box(heads, points):
-    found = faces.dlib_landmarks(points)(heads[0][0], np.array([79.0, 79, 204, 204]))
-    assert found.shape == (points, 2)
-    assert ((found > 60) & (found < 230)).all()
+    landmarks = faces.dlib_landmarks(points)(heads[0][0], np.array([79.0, 79, 204, 204]))
+    assert landmarks.shape == (points, 2)
+    assert ((landmarks > 60) & (landmarks < 230)).all()
 
 
 def test_a_model_that_is_not_installed_is_named():

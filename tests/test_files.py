@@ -21,7 +21,7 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
-def found(root: Path) -> list[str]:
+def listed(root: Path) -> list[str]:
     return [file.as_posix() for file in walk(root, MP4).files]
 
 
@@ -38,18 +38,18 @@ def test_files_come_sorted_and_what_is_not_taken_is_counted_by_suffix(tmp_path):
 )
 def test_hidden_files_and_what_systems_leave_behind_are_no_videos(tmp_path, name):
     walked = walk(tree(tmp_path, "a.mp4", name), MP4)
-    assert (found(tmp_path), walked.left) == (["a.mp4"], {"hidden": 1})
+    assert (listed(tmp_path), walked.left) == (["a.mp4"], {"hidden": 1})
 
 
 def test_masks_are_left_out_and_counted(tmp_path):
     tree(tmp_path, "Deepfakes/c23/a.mp4", "Deepfakes/masks/videos/a.mp4", "Deepfakes/Mask/b.mp4", "masked/c.mp4")
     walked = walk(tmp_path, MP4)
-    assert found(tmp_path) == ["Deepfakes/c23/a.mp4", "masked/c.mp4"]
+    assert listed(tmp_path) == ["Deepfakes/c23/a.mp4", "masked/c.mp4"]
     assert walked.left == {"in masks": 2}
 
 
 def test_a_folder_that_is_called_like_a_video_is_none(tmp_path):
-    assert found(tree(tmp_path, "a.mp4/b.mp4")) == ["a.mp4/b.mp4"]
+    assert listed(tree(tmp_path, "a.mp4/b.mp4")) == ["a.mp4/b.mp4"]
 
 
 def test_linked_folders_are_entered_and_each_real_one_once(tmp_path):
@@ -58,7 +58,7 @@ def test_linked_folders_are_entered_and_each_real_one_once(tmp_path):
     (root / "again").symlink_to(root / "own")  # sorts before the folder itself, which keeps its name all the same
     (root / "link").symlink_to(elsewhere)
     (root / "later").symlink_to(elsewhere / "deep")
-    assert found(root) == ["later/d.mp4", "link/c.mp4", "own/a.mp4", "own/deep/b.mp4"]
+    assert listed(root) == ["later/d.mp4", "link/c.mp4", "own/a.mp4", "own/deep/b.mp4"]
 
 
 def test_loops_of_links_end(tmp_path):
@@ -69,16 +69,16 @@ def test_loops_of_links_end(tmp_path):
     tree(tmp_path / "other", "b.mp4")
     (root / "other").symlink_to(tmp_path / "other")
     (tmp_path / "other" / "back").symlink_to(root)
-    assert found(root) == ["other/b.mp4", "own/a.mp4"]
+    assert listed(root) == ["other/b.mp4", "own/a.mp4"]
 
 
 def test_what_is_called_like_a_video_is_listed_whatever_it_is(tmp_path):
     """A pipe, a socket and a link to nothing become rows with a reason, later on."""
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "gone.mp4").symlink_to(tmp_path / "nothing.mp4")
-    with closing(socket.socket(socket.AF_UNIX)) as made:
-        made.bind(os.path.relpath(tmp_path / "socket.mp4"))
-        assert found(tmp_path) == ["gone.mp4", "pipe.mp4", "socket.mp4"]
+    with closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(os.path.relpath(tmp_path / "socket.mp4"))
+        assert listed(tmp_path) == ["gone.mp4", "pipe.mp4", "socket.mp4"]
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def test_the_face_of_the_source_lies_on_the_landmarks_of_the_target(people):
 def test_a_swapped_face_is_as_sharp_as_the_one_in_its_place(people, resolution):
     """However coarse it was drawn: else sharpness alone tells a fake."""
     finder = Finder()
-    shapes = [finder(one[0]) for one in people[:2]]
+    shapes = [finder(images[0]) for images in people[:2]]
     fake = swap(people[0][0], shapes[0], people[1][0], shapes[1], resolution)
     left, top, right, bottom = *shapes[0][17:].min(0).astype(int), *shapes[0][17:].max(0).astype(int)
     before, after = (
@@ -124,8 +124,8 @@ def test_people_are_swapped_within_small_groups(count, pairs, groups):
     partners = {str(i): {str(i)} for i in range(count)}
     for target, source, _ in swaps:
         partners[target.identity] |= partners[source.identity]
-        for one in partners[target.identity]:
-            partners[one] = partners[target.identity]
+        for identity in partners[target.identity]:
+            partners[identity] = partners[target.identity]
     assert sorted(map(len, {frozenset(group) for group in partners.values()})) == groups
     assert len(swaps) == len(set((t.name, s.name) for t, s, _ in swaps)) == count * min(pairs, count - 1)
     assert all(target.identity != source.identity for target, source, _ in swaps)
@@ -144,7 +144,7 @@ def test_methods_are_dealt_within_each_group_of_people():
 
 def test_an_index_says_who_is_on_a_video(reals):
     (reals / "manifest.csv").write_text("path,label,identity\nann.mp4,real,01\nbob.mp4,real,02\nx.mp4,fake,03\n")
-    assert [(one.name, one.identity) for one in listing(reals)] == [("ann", "01"), ("bob", "02")]
+    assert [(real.name, real.identity) for real in listing(reals)] == [("ann", "01"), ("bob", "02")]
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_an_index_says_who_is_on_a_video(reals):
 @pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_an_index_is_read_as_the_layout_reads_it(reals, name, text, coding):
     (reals / name).write_bytes(text.encode(coding))
-    assert [(one.name, one.identity) for one in listing(reals)] == [("ann", "01"), ("bob", "02")]
+    assert [(real.name, real.identity) for real in listing(reals)] == [("ann", "01"), ("bob", "02")]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("", "not a table: No columns"),
         ("path,label\nann.mp4,reel\n", "no label 'reel'"),
@@ -176,9 +176,9 @@ def test_an_index_is_read_as_the_layout_reads_it(reals, name, text, coding):
         ("file,identity\nann.mp4,1\n", "no column label, path"),
     ],
 )
-def test_a_faulty_index_is_a_mistake(reals, text, said):
+def test_a_faulty_index_is_a_mistake(reals, text, reason):
     (reals / "INDEX.csv").write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=reason):
         listing(reals)
 
 
@@ -194,7 +194,7 @@ def test_a_fake_is_never_taken_for_a_real(tmp_path, capsys):
     root = empty(
         tmp_path / "all", "real/ann.mp4", "real/x/bob.mp4", "fake/ann_bob.mp4", "fake/masks/a.mp4", "real/a.txt"
     )
-    assert [one.name for one in listing(root)] == ["ann", "bob"]
+    assert [real.name for real in listing(root)] == ["ann", "bob"]
     assert capsys.readouterr().err == f"{root}: left out 1 .txt, 1 in masks, 1 called fake\n"
     empty(root, "cid.mp4")
     with pytest.raises(UserError, match=r"neither real nor fake: \."):
@@ -208,7 +208,7 @@ def test_a_fake_is_never_taken_for_a_real(tmp_path, capsys):
 def test_hidden_files_pictures_and_folders_that_are_called_like_videos_are_no_reals(tmp_path):
     root = empty(tmp_path, "a.mp4", "._a.mp4", "__MACOSX/b.mp4", "c.mp4/d.mp4", "a.jpg")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert [one.name for one in listing(root)] == ["a", "d"]
+    assert [real.name for real in listing(root)] == ["a", "d"]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_hidden_files_pictures_and_folders_that_are_called_like_videos_are_no_re
     ],
 )
 def test_every_video_has_a_name_of_its_own(tmp_path, paths, names):
-    assert [one.name for one in listing(empty(tmp_path, *paths))] == names
+    assert [real.name for real in listing(empty(tmp_path, *paths))] == names
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_every_video_has_a_name_of_its_own(tmp_path, paths, names):
     ],
 )
 def test_no_two_fakes_share_a_name_however_the_reals_are_called(tmp_path, paths):
-    names = [one.name for one in listing(empty(tmp_path, *paths))]
+    names = [real.name for real in listing(empty(tmp_path, *paths))]
     assert len(names) == len(paths)
     fakes = [f"{a}_{b}.mp4".casefold() for a in names for b in names if a != b]
     assert len(set(fakes)) == len(fakes)

@@ -77,10 +77,10 @@ def test_a_fusion_puts_the_frames_average_beside_the_state_or_mixes_them():
 
 
 def test_the_places_of_frames_are_sines_and_cosines_of_growing_wavelengths():
-    found = places(3, 4)
-    same(found[:, 0], torch.arange(3).sin())
-    same(found[:, 1], torch.arange(3).cos())
-    same(found[:, 2], (torch.arange(3) / 100).sin())  # 10,000 ** (2 / 4)
+    waves = places(3, 4)
+    same(waves[:, 0], torch.arange(3).sin())
+    same(waves[:, 1], torch.arange(3).cos())
+    same(waves[:, 2], (torch.arange(3) / 100).sin())  # 10,000 ** (2 / 4)
 
 
 def test_four_frames_lie_in_one_picture_row_by_row_and_the_last_fills_what_is_left():

@@ -46,11 +46,11 @@ def upward(graph: grimp.ImportGraph) -> list[str]:
     )
     wrong = graph.find_illegal_dependencies_for_layers(floors)
     chains = {(route.heads, route.tails) for package in wrong for route in package.routes}
-    found = [f"{head} imports {tail}" for heads, tails in chains for head in heads for tail in tails]
+    lines = [f"{head} imports {tail}" for heads, tails in chains for head in heads for tail in tails]
     for library in set(DOORS_ONLY) & graph.modules:
         users = graph.find_modules_that_directly_import(library)
-        found += [f"{user} imports {library}" for user in users if not user.startswith(("stages.", "deepfake.app."))]
-    return sorted(found)
+        lines += [f"{user} imports {library}" for user in users if not user.startswith(("stages.", "deepfake.app."))]
+    return sorted(lines)
 
 
 def heavy(root: Path, names: list[str]) -> list[str]:
@@ -67,10 +67,10 @@ for name in sys.argv[1:]:
     os.wait()
 """
     call = [sys.executable, "-c", script, *names]
-    said = subprocess.run(call, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
-    lines = [line.split() for line in said.splitlines()]
+    output = subprocess.run(call, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines = [line.split() for line in output.splitlines()]
     assert [line[0] for line in lines] == names
-    return [f"{name} imports {library}" for name, *found in lines for library in sorted(LIGHT[name] & set(found))]
+    return [f"{name} imports {library}" for name, *imported in lines for library in sorted(LIGHT[name] & set(imported))]
 
 
 def test_imports_run_one_way(graph):

@@ -46,21 +46,21 @@ def test_faces_of_another_size_are_brought_to_the_networks():
 
 
 def test_a_sequence_is_scored_alone_as_beside_others():
-    track, one = faces(7), member()
-    alone = [logits_of(one.network, track, [sequence], 3, 32)[0] for sequence in ([0, 3, 6], [1, 4], [2, 5])]
-    assert one.logits(track) == pytest.approx(alone, abs=1e-6)
+    track, single = faces(7), member()
+    alone = [logits_of(single.network, track, [sequence], 3, 32)[0] for sequence in ([0, 3, 6], [1, 4], [2, 5])]
+    assert single.logits(track) == pytest.approx(alone, abs=1e-6)
 
 
 def test_no_more_goes_through_the_network_at_once_than_was_said(monkeypatch):
-    one, track, sizes = member(), faces(40), []
-    whole = one.logits(track)
-    one.network.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[0]))
+    single, track, sizes = member(), faces(40), []
+    whole = single.logits(track)
+    single.network.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[0]))
     monkeypatch.setattr(inference, "PIXELS", 2 * 3 * 32**2)  # two sequences
-    assert one.logits(track) == pytest.approx(whole, abs=1e-6)
+    assert single.logits(track) == pytest.approx(whole, abs=1e-6)
     assert sizes == [2] * 7
     sizes.clear()
     monkeypatch.setattr(inference, "PIXELS", 1)  # one there must be
-    assert len(one.logits(track[:6])) == 2
+    assert len(single.logits(track[:6])) == 2
     assert sizes == [1, 1]
 
 
@@ -76,8 +76,8 @@ def test_other_orders_are_shown_within_the_same_sequence():
     blind, temporal = detector(member(head="mean")), detector()
     assert blind.track(track, back).logits == pytest.approx(blind.track(track).logits, abs=1e-5)
     assert temporal.track(track, back).logits != temporal.track(track).logits
-    one = logits_of(temporal.members[0].network, track, [[0, 0, 0], [1, 1], [2, 2]], 3, 32)
-    assert temporal.track(track, still).logits == pytest.approx(one, abs=1e-6)
+    expected = logits_of(temporal.members[0].network, track, [[0, 0, 0], [1, 1], [2, 2]], 3, 32)
+    assert temporal.track(track, still).logits == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16])
@@ -94,11 +94,11 @@ def test_scores_are_of_full_precision_wherever_they_are_made(precision):
 
 def test_an_ensemble_averages_the_logits_of_its_members():
     both, track = (member(0), member(1)), faces(7)
-    expected = np.mean([one.logits(track) for one in both], axis=0)
+    expected = np.mean([member.logits(track) for member in both], axis=0)
     assert detector(*both).track(track).logits == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_members_of_other_sequences_are_averaged_by_track():
     both, track = (member(0), member(1, frames=7)), faces(7)
-    means = [np.mean(one.logits(track)) for one in both]
+    means = [np.mean(member.logits(track)) for member in both]
     assert detector(*both).track(track).logits == pytest.approx([np.mean(means)], abs=1e-6)

@@ -33,41 +33,41 @@ def test_each_resample_draws_as_many_groups_as_there_are():
 
 
 def test_an_interval_is_students_t_over_groups_on_the_scale_of_odds():
-    one = people(12, each=2)
-    found = described(one, resamples=500, seed=3)
-    value, resampled = figures(one)["auc"][0], figures(one, draws(12, 500, 3))["auc"]
+    sample = people(12, each=2)
+    result = described(sample, resamples=500, seed=3)
+    value, resampled = figures(sample)["auc"][0], figures(sample, draws(12, 500, 3))["auc"]
     reach = student.ppf(0.975, 11) * resampled.std(ddof=1) * np.sqrt(12 / 11) / (value * (1 - value))
     odds = np.log(value / (1 - value))
-    assert found["auc"] == value
-    assert found["auc_low"] == pytest.approx(1 / (1 + np.exp(reach - odds)))
-    assert found["auc_high"] == pytest.approx(1 / (1 + np.exp(-reach - odds)))
+    assert result["auc"] == value
+    assert result["auc_low"] == pytest.approx(1 / (1 + np.exp(reach - odds)))
+    assert result["auc_high"] == pytest.approx(1 / (1 + np.exp(-reach - odds)))
 
 
 def test_every_figure_has_an_interval_around_it_but_for_the_biased_ones():
-    found = described(people(60, each=2), resamples=200, seed=0)
+    result = described(people(60, each=2), resamples=200, seed=0)
     names = {*figures(people(2)), "min_cllr"}
     ends = {f"{name}_{end}" for name in names - set(BIASED) for end in ("low", "high")}
-    assert set(found) == names | ends | {"undefined", "doubtful"}
+    assert set(result) == names | ends | {"undefined", "doubtful"}
     for name in names - set(BIASED) - {"tpr_at_fpr_1"}:
-        assert found[f"{name}_low"] < found[name] < found[f"{name}_high"], name
-    assert found["undefined"] == {"tpr_at_fpr_1_low": "it stands on 1 false alarms: 5 are needed for an interval"}
+        assert result[f"{name}_low"] < result[name] < result[f"{name}_high"], name
+    assert result["undefined"] == {"tpr_at_fpr_1_low": "it stands on 1 false alarms: 5 are needed for an interval"}
 
 
 @pytest.mark.parametrize("groups", [5, 20])
 def test_a_test_without_any_error_is_not_taken_for_certain(groups):
-    found = described(people(groups, score=[0.1, 0.9] * groups), resamples=200, seed=0)
+    result = described(people(groups, score=[0.1, 0.9] * groups), resamples=200, seed=0)
     lowest = 0.025 ** (1 / groups)  # Clopper and Pearson, of as many right ones as there are people
     for name in ("auc", "ap", "accuracy", "recall", "precision"):
-        assert (found[name], found[f"{name}_low"], found[f"{name}_high"]) == (1, pytest.approx(lowest), 1), name
-    assert (found["false_positive_rate"], found["false_positive_rate_low"]) == (0, 0)
-    assert found["false_positive_rate_high"] == pytest.approx(1 - lowest)
-    assert (found["mcc"], found["mcc_low"]) == (1, pytest.approx(2 * lowest - 1))
+        assert (result[name], result[f"{name}_low"], result[f"{name}_high"]) == (1, pytest.approx(lowest), 1), name
+    assert (result["false_positive_rate"], result["false_positive_rate_low"]) == (0, 0)
+    assert result["false_positive_rate_high"] == pytest.approx(1 - lowest)
+    assert (result["mcc"], result["mcc_low"]) == (1, pytest.approx(2 * lowest - 1))
 
 
 def test_people_who_do_not_differ_make_nothing_certain():
-    found = described(people(2, score=[0.1, 0.9, 0.2, 0.2]), resamples=200, seed=0)
+    first = described(people(2, score=[0.1, 0.9, 0.2, 0.2]), resamples=200, seed=0)
     alike = people(2, score=[0.1, 0.9, 0.9, 0.1] * 1)  # one person right, one wrong, in each class: .25 of the pairs
-    assert found["auc_low"] < found["auc"] < found["auc_high"]
+    assert first["auc_low"] < first["auc"] < first["auc_high"]
     twice = Sample(
         np.array([0, 1, 0, 1] * 2),
         np.array([0.1, 0.9, 0.9, 0.1] * 2),
@@ -75,10 +75,10 @@ def test_people_who_do_not_differ_make_nothing_certain():
         np.repeat([0, 1], 4),
         2,
     )  # both people alike: half right, in every resample
-    said = described(twice, resamples=200, seed=0)
-    assert (said["accuracy"], said["auc"]) == (0.5, 0.5)
+    second = described(twice, resamples=200, seed=0)
+    assert (second["accuracy"], second["auc"]) == (0.5, 0.5)
     for name in ("accuracy", "auc", "mcc"):
-        assert said[f"{name}_low"] < said[name] - 0.3 < said[name] + 0.3 < said[f"{name}_high"], name
+        assert second[f"{name}_low"] < second[name] - 0.3 < second[name] + 0.3 < second[f"{name}_high"], name
     assert described(alike, resamples=200, seed=0)["auc_low"] < 0.1
     better = Sample(twice.label, np.array([0.1, 0.9, 0.2, 0.3] * 2), twice.called, twice.group, 2)
     gap = difference([twice], [better], "auc", 200, 0)
@@ -90,25 +90,25 @@ def test_videos_of_one_person_stand_and_fall_together():
     few = people(10)
     order = np.tile(np.arange(20), 5)  # five times the videos, not the people
     many = Sample(few.label[order], few.score[order], few.called[order], few.group[order], 10)
-    one, other = (described(some, resamples=300, seed=0) for some in (few, many))
+    first, second = (described(sample, resamples=300, seed=0) for sample in (few, many))
     for name in ("auc_low", "auc_high", "accuracy_low", "brier_high", "cllr_low"):
-        assert one[name] == pytest.approx(other[name]), name
+        assert first[name] == pytest.approx(second[name]), name
 
 
 def test_one_person_has_no_interval_and_it_says_so():
-    found = described(people(1, each=5), resamples=200, seed=0)
-    assert found["auc"] is not None
-    assert all(value is None for name, value in found.items() if name.endswith(("_low", "_high")))
-    assert found["undefined"]["intervals"] == "a class of fewer than 2 groups of people"
+    result = described(people(1, each=5), resamples=200, seed=0)
+    assert result["auc"] is not None
+    assert all(value is None for name, value in result.items() if name.endswith(("_low", "_high")))
+    assert result["undefined"]["intervals"] == "a class of fewer than 2 groups of people"
 
 
 def test_a_figure_of_one_class_has_an_interval_of_that_class_alone():
     reals = people(20)
     alone = Sample(*(column[::2] for column in (reals.label, reals.score, reals.called, reals.group)), 20)
-    found = described(alone, resamples=200, seed=0)
+    result = described(alone, resamples=200, seed=0)
     for name in ("false_positive_rate", "accuracy", "brier", "log_loss"):
-        assert found[f"{name}_low"] < found[name] < found[f"{name}_high"], name
-    assert found["auc_low"] is found["recall_low"] is None
+        assert result[f"{name}_low"] < result[name] < result[f"{name}_high"], name
+    assert result["auc_low"] is result["recall_low"] is None
 
 
 @pytest.mark.parametrize(
@@ -126,55 +126,57 @@ def test_a_figure_of_one_class_has_an_interval_of_that_class_alone():
 )
 def test_what_is_undefined_is_none_and_says_why(label, score, name, reason):
     score = np.array(score, float)
-    one = Sample(np.array(label, int), score, score >= 0.5, np.arange(len(label)), len(label))
-    found = described(one, resamples=100, seed=0)
-    assert found[name] is None
-    assert found["undefined"][name].startswith(reason)
-    for key, value in found.items():
+    sample = Sample(np.array(label, int), score, score >= 0.5, np.arange(len(label)), len(label))
+    result = described(sample, resamples=100, seed=0)
+    assert result[name] is None
+    assert result["undefined"][name].startswith(reason)
+    for key, value in result.items():
         if value is None and not key.endswith(("_low", "_high")):
-            assert found["undefined"][key], key
+            assert result["undefined"][key], key
 
 
 # ---- differences
 
 
 def test_the_same_detector_is_no_better_than_itself():
-    one = people(20)
-    found = difference([one], [one], "auc", 200, 0)
-    assert (found.value, found.low, found.high, found.beyond_noise) == (0, 0, 0, False)
+    sample = people(20)
+    gap = difference([sample], [sample], "auc", 200, 0)
+    assert (gap.value, gap.low, gap.high, gap.beyond_noise) == (0, 0, 0, False)
 
 
 def test_a_difference_draws_the_same_people_for_both():
     rng = np.random.default_rng(0)
-    one = people(60, gap=1.0)
-    better = people(60, score=np.clip(one.score + 0.03 * (one.label - 0.5) + rng.normal(0, 0.001, 120), 0, 1))
-    found = difference([one], [better], "auc", 500, 0)
-    apart = described(one, 500, 0)
-    assert found.value == pytest.approx(roc_auc_score(one.label, better.score) - roc_auc_score(one.label, one.score))
-    assert found.high - found.low < 0.3 * (apart["auc_high"] - apart["auc_low"])  # what they share cancels
-    assert found.beyond_noise
-    turned = difference([better], [one], "auc", 500, 0)
-    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+    sample = people(60, gap=1.0)
+    better = people(60, score=np.clip(sample.score + 0.03 * (sample.label - 0.5) + rng.normal(0, 0.001, 120), 0, 1))
+    gap = difference([sample], [better], "auc", 500, 0)
+    apart = described(sample, 500, 0)
+    assert gap.value == pytest.approx(
+        roc_auc_score(sample.label, better.score) - roc_auc_score(sample.label, sample.score)
+    )
+    assert gap.high - gap.low < 0.3 * (apart["auc_high"] - apart["auc_low"])  # what they share cancels
+    assert gap.beyond_noise
+    turned = difference([better], [sample], "auc", 500, 0)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-gap.value, -gap.high, -gap.low))
 
 
 def test_a_difference_of_means_is_between_means():
-    some = [people(20, seed=seed) for seed in range(3)]
-    found = difference(some[:1], some[1:], "brier", 100, 0)
-    brier = [figures(one)["brier"][0] for one in some]
-    assert found.value == pytest.approx(np.mean(brier[1:]) - brier[0])
+    samples = [people(20, seed=seed) for seed in range(3)]
+    gap = difference(samples[:1], samples[1:], "brier", 100, 0)
+    brier = [figures(sample)["brier"][0] for sample in samples]
+    assert gap.value == pytest.approx(np.mean(brier[1:]) - brier[0])
 
 
 def test_without_two_people_of_each_class_a_difference_has_no_interval():
-    one, other = (people(1, each=4, seed=seed) for seed in (0, 1))
-    found = difference([one], [other], "auc", 100, 0)
-    assert found.value == pytest.approx(figures(other)["auc"][0] - figures(one)["auc"][0])
-    assert (found.low, found.high, found.beyond_noise) == (None, None, False)
+    first, second = (people(1, each=4, seed=seed) for seed in (0, 1))
+    gap = difference([first], [second], "auc", 100, 0)
+    assert gap.value == pytest.approx(figures(second)["auc"][0] - figures(first)["auc"][0])
+    assert (gap.low, gap.high, gap.beyond_noise) == (None, None, False)
 
 
 def test_being_right_each_time_is_not_being_certain():
     guess, right = people(20, score=[0.5, 0.5] * 20), people(20, score=[0.1, 0.9] * 20)
-    found = difference([guess], [right], "auc", 100, 0)
-    assert (found.value, found.low) == (0.5, pytest.approx(0.5 - (1 - 0.025 ** (1 / 20))))
+    gap = difference([guess], [right], "auc", 100, 0)
+    assert (gap.value, gap.low) == (0.5, pytest.approx(0.5 - (1 - 0.025 ** (1 / 20))))
     both = difference([right], [people(20, score=[0.2, 0.8] * 20)], "auc", 100, 0)
     assert both.low < both.value == 0 < both.high
 
@@ -210,13 +212,13 @@ def test_delongs_test_of_equal_scores_says_nothing():
 def test_delong_and_the_bootstrap_agree_where_each_video_is_a_person():
     rng = np.random.default_rng(0)
     label = np.arange(400) % 2
-    one, other = (norm.cdf(rng.normal(size=400) + gap * label) for gap in (0.8, 1.1))
-    samples = [Sample(label, score, score >= 0.5, np.arange(400), 400) for score in (one, other)]
-    found = difference(samples[:1], samples[1:], "auc", 2000, 0)
-    gap, p = delong(label, one, other)
+    first, second = (norm.cdf(rng.normal(size=400) + gap * label) for gap in (0.8, 1.1))
+    samples = [Sample(label, score, score >= 0.5, np.arange(400), 400) for score in (first, second)]
+    result = difference(samples[:1], samples[1:], "auc", 2000, 0)
+    gap, p = delong(label, first, second)
     z = norm.isf(p / 2)
-    assert found.value == pytest.approx(gap)
-    assert (found.high - found.low) / 2 == pytest.approx(1.97 * gap / z, rel=0.1)
+    assert result.value == pytest.approx(gap)
+    assert (result.high - result.low) / 2 == pytest.approx(1.97 * gap / z, rel=0.1)
 
 
 # ---- calibration by chance
@@ -229,8 +231,8 @@ def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
         seen = []
         for _ in range(30):
             score = rng.random(count)
-            one = Sample((rng.random(count) < score).astype(int), score, score >= 0.5, np.arange(count), count)
-            seen.append(figures(one)["ece"][0])
+            sample = Sample((rng.random(count) < score).astype(int), score, score >= 0.5, np.arange(count), count)
+            seen.append(figures(sample)["ece"][0])
         errors[count] = np.mean(seen)
         assert by_chance(score, seed=0) == pytest.approx(errors[count], rel=0.15)
     assert errors[20] > 4 * errors[2000]
@@ -242,9 +244,9 @@ def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
 
 @pytest.mark.parametrize(("groups", "names"), [(10, {"ap", "brier", "cllr", "log_loss"}), (30, {"ap"}), (100, set())])
 def test_an_interval_that_holds_the_truth_too_rarely_says_so(groups, names):
-    found = described(people(groups, each=2), resamples=100, seed=0)
-    assert set(found["doubtful"]) == names
-    assert all(f"of {groups} groups of people such intervals hold" in said for said in found["doubtful"].values())
+    result = described(people(groups, each=2), resamples=100, seed=0)
+    assert set(result["doubtful"]) == names
+    assert all(f"of {groups} groups of people such intervals hold" in text for text in result["doubtful"].values())
     assert described(people(1, each=5), resamples=100, seed=0)["doubtful"] == {}  # which have none
 
 

@@ -96,8 +96,8 @@ class Lab:
     def build(self, out: str = "out", factor: int = 1, **args: int) -> int:
         """Run it; how many items were made anew."""
         work = importlib.import_module("lab.work").work
-        made = items.build(self.root / out, self.items(**args), work, Factor(factor=factor), plugins=["lab.plugin"])
-        return items.remade(made)
+        results = items.build(self.root / out, self.items(**args), work, Factor(factor=factor), plugins=["lab.plugin"])
+        return items.remade(results)
 
     def out(self, name: str = "out") -> dict[str, bytes]:
         files = [path for path in (self.root / name).rglob("*") if path.is_file()]
@@ -150,15 +150,15 @@ def test_a_missing_video_has_a_result_until_it_is_there(lab):
     gone = [Item("gone", (lab.root / "in" / "gone",))]
     work = importlib.import_module("lab.work").work
     for reused in (False, True):
-        (made,) = items.make(gone, work, Factor(factor=1), label="x")
-        assert (made.result["count"], made.reused) == (0, reused)
+        (result,) = items.make(gone, work, Factor(factor=1), label="x")
+        assert (result.result["count"], result.reused) == (0, reused)
     lab.put("gone", "four")
-    (made,) = items.make(gone, work, Factor(factor=1), label="x")
-    assert (made.result["count"], made.reused) == (4, False)
+    (result,) = items.make(gone, work, Factor(factor=1), label="x")
+    assert (result.result["count"], result.reused) == (4, False)
 
 
 @pytest.mark.parametrize(
-    ("edit", "made"),
+    ("edit", "count"),
     [
         ({"formula": FORMULA.replace("How many there are.", "The number of them.")}, 0),
         ({"formula": FORMULA.replace("    return", "    # every one\n    return")}, 0),
@@ -168,10 +168,10 @@ def test_a_missing_video_has_a_result_until_it_is_there(lab):
         ({"other": "LEVEL = 3"}, 0),  # nobody imports it
     ],
 )
-def test_an_edited_formula_makes_everything_again_and_an_edited_comment_nothing(lab, edit, made):
+def test_an_edited_formula_makes_everything_again_and_an_edited_comment_nothing(lab, edit, count):
     lab.build()
     lab.code(**edit)
-    assert lab.build() == made
+    assert lab.build() == count
 
 
 def test_an_edited_formula_shapes_the_result(lab):
@@ -195,7 +195,9 @@ def test_a_new_version_of_a_library_makes_everything_again(lab, monkeypatch):
 
 def test_a_result_is_the_same_made_or_reused(lab):
     work = importlib.import_module("lab.work").work
-    results = [[one.result for one in items.make(lab.items(), work, Factor(factor=1), label="x")] for _ in range(2)]
+    results = [
+        [result.result for result in items.make(lab.items(), work, Factor(factor=1), label="x")] for _ in range(2)
+    ]
     assert results[0] == results[1]
     assert results[0][7] == {"count": 7, "pair": [1, 2]}  # as JSON has it
 
@@ -272,15 +274,15 @@ def unlinked(entry: Path) -> Path:
 
 def test_two_runs_that_fill_the_same_entries_give_the_same(lab, tmp_path):
     work = importlib.import_module("lab.work").work
-    (made,) = items.make(lab.items()[:1], work, Factor(factor=1), label="x")
+    (result,) = items.make(lab.items()[:1], work, Factor(factor=1), label="x")
     for whole in (True, False):  # the other one has been quicker; or what it left is broken
         if not whole:
-            (made.entry / items.RESULT).write_text("")
-        new = tmp_path / str(whole) / made.entry.name
+            (result.entry / items.RESULT).write_text("")
+        new = tmp_path / str(whole) / result.entry.name
         new.mkdir(parents=True)
         (new / items.RESULT).write_text('{"result": 1, "files": {}}')
-        items._place(new, made.entry)
-        assert (items._told(made.entry)["result"] == 1) is not whole
+        items._place(new, result.entry)
+        assert (items._told(result.entry)["result"] == 1) is not whole
         assert new.exists() is whole
 
 

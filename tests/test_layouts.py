@@ -224,9 +224,9 @@ def test_an_index_says_who_is_on_a_picture_and_its_collections_make_no_relatives
 # ---- manifest
 
 
-@pytest.mark.parametrize(("said", "label"), [("real", 0), ("REAL", 0), ("0", 0), ("fake", 1), (" Fake ", 1), ("1", 1)])
-def test_a_manifest_names_labels_by_word_or_number(tmp_path, said, label):
-    assert manifest.scan(listed(tmp_path, f"path,label\na.mp4,{said}\n"))["label"].tolist() == [label]
+@pytest.mark.parametrize(("word", "label"), [("real", 0), ("REAL", 0), ("0", 0), ("fake", 1), (" Fake ", 1), ("1", 1)])
+def test_a_manifest_names_labels_by_word_or_number(tmp_path, word, label):
+    assert manifest.scan(listed(tmp_path, f"path,label\na.mp4,{word}\n"))["label"].tolist() == [label]
 
 
 def test_a_manifest_says_what_is_known_of_a_video(tmp_path):
@@ -247,7 +247,7 @@ def test_an_unknown_label_is_told_with_its_line_and_the_nearest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("path,label\na.mp4,real\na.mp4,fake\n", "a.mp4 is listed twice"),
         ("path,lable\na.mp4,real\n", "no column label"),
@@ -269,8 +269,8 @@ def test_an_unknown_label_is_told_with_its_line_and_the_nearest(tmp_path):
         ("path,label\n./a.mp4,real\n", "must lie in "),  # a second name of a.mp4
     ],
 )
-def test_a_faulty_manifest_is_a_mistake(tmp_path, text, said):
-    with pytest.raises(UserError, match=said):
+def test_a_faulty_manifest_is_a_mistake(tmp_path, text, reason):
+    with pytest.raises(UserError, match=reason):
         manifest.scan(listed(tmp_path, text))
 
 
@@ -310,7 +310,7 @@ def test_a_manifest_may_be_separated_as_spreadsheets_do_and_its_header_written_a
 
 
 @pytest.mark.parametrize(
-    ("said", "known"),
+    ("identities", "known"),
     [
         ("id0", "id0"),
         (" id0 + id1 ", "id0+id1"),
@@ -326,8 +326,8 @@ def test_a_manifest_may_be_separated_as_spreadsheets_do_and_its_header_written_a
         (" ; ", ""),
     ],
 )
-def test_people_are_written_in_one_way(tmp_path, said, known):
-    table = manifest.scan(listed(tmp_path, f"path,label,identities\na.mp4,fake,{said}\n"))
+def test_people_are_written_in_one_way(tmp_path, identities, known):
+    table = manifest.scan(listed(tmp_path, f"path,label,identities\na.mp4,fake,{identities}\n"))
     assert table["identities"].tolist() == [known]
 
 
@@ -340,9 +340,9 @@ def test_every_text_of_a_manifest_is_stripped(tmp_path):
     assert row[["path", "method", "source", "dataset", "split"]].tolist() == ["a.mp4", "swap", "b.mp4", "mine", "test"]
 
 
-@pytest.mark.parametrize("said", ["real/b.mp4", "./real/b.mp4", "real\\b.mp4", " real/b.mp4 "])
-def test_a_source_is_the_name_of_its_video(tmp_path, said):
-    table = manifest.scan(listed(tmp_path, f"path,label,source\nreal/b.mp4,real,\nfake/a.mp4,fake,{said}\n"))
+@pytest.mark.parametrize("source", ["real/b.mp4", "./real/b.mp4", "real\\b.mp4", " real/b.mp4 "])
+def test_a_source_is_the_name_of_its_video(tmp_path, source):
+    table = manifest.scan(listed(tmp_path, f"path,label,source\nreal/b.mp4,real,\nfake/a.mp4,fake,{source}\n"))
     assert table["source"].tolist() == ["", "real/b.mp4"]
 
 
@@ -353,10 +353,10 @@ def test_a_source_of_a_name_that_cannot_be_stored_is_its_video_too(tmp_path):
     assert table["path"][0] == long
 
 
-@pytest.mark.parametrize(("disk", "said"), [("Zo\u00eb.mp4", "Zoe\u0308.mp4"), ("Zoe\u0308.mp4", "Zo\u00eb.mp4")])
-def test_a_file_is_found_whichever_way_its_accents_are_written(tmp_path, disk, said):
+@pytest.mark.parametrize(("disk", "path"), [("Zo\u00eb.mp4", "Zoe\u0308.mp4"), ("Zoe\u0308.mp4", "Zo\u00eb.mp4")])
+def test_a_file_is_found_whichever_way_its_accents_are_written(tmp_path, disk, path):
     tree(tmp_path, disk, "real/b.mp4")
-    table = manifest.scan(listed(tmp_path, f"path,label\n{said},real\nreal\\b.mp4,real\n"))
+    table = manifest.scan(listed(tmp_path, f"path,label\n{path},real\nreal\\b.mp4,real\n"))
     assert table["path"].tolist() == [disk, "real/b.mp4"]
 
 

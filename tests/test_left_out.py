@@ -23,8 +23,8 @@ def splits(tmp_path, monkeypatch):
 
 
 def test_each_method_is_held_out_by_a_command_of_its_own(splits):
-    said = CliRunner().invoke(app, ["recipe", "--leave-one-out", "method"]).output.splitlines()
-    assert [shlex.split(line) for line in said] == [
+    lines = CliRunner().invoke(app, ["recipe", "--leave-one-out", "method"]).output.splitlines()
+    assert [shlex.split(line) for line in lines] == [
         ["dvc", "exp", "run", "--queue", "--name", f"without-{word}", "-S", f'evaluate.held_out.methods=["{name}"]']
         for word, name in (("Deep-fakes", "Deep fakes"), ("Face2Face", "Face2Face"))
     ]
@@ -33,8 +33,8 @@ def test_each_method_is_held_out_by_a_command_of_its_own(splits):
 def test_a_recipe_is_queued_with_its_settings(splits):
     shutil.copytree(ROOT / "recipes", splits / "recipes")
     settings = CliRunner().invoke(app, ["recipe", "xception", "--demo"]).output.strip()
-    said = CliRunner().invoke(app, ["recipe", "xception", "--demo", "--leave-one-out", "method"]).output.splitlines()
-    assert [shlex.split(line)[6:-2] for line in said] == [shlex.split(settings)] * 2
+    lines = CliRunner().invoke(app, ["recipe", "xception", "--demo", "--leave-one-out", "method"]).output.splitlines()
+    assert [shlex.split(line)[6:-2] for line in lines] == [shlex.split(settings)] * 2
 
 
 def test_a_single_dataset_cannot_be_held_out(splits):

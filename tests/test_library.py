@@ -79,10 +79,10 @@ def test_every_name_that_is_offered_is_there_and_no_other():
 
 def test_a_program_gets_what_the_command_says(folder):
     detector = Detector.load(folder / "models/detector")
-    said = detector.predict(str(folder / "clip.mp4"))
-    assert isinstance(said, Prediction)
-    assert said == predict.predict(folder / "clip.mp4", inference.load(folder / "models/detector"))
-    assert said.score is not None
+    prediction = detector.predict(str(folder / "clip.mp4"))
+    assert isinstance(prediction, Prediction)
+    assert prediction == predict.predict(folder / "clip.mp4", inference.load(folder / "models/detector"))
+    assert prediction.score is not None
     assert detector.predict("none.mp4").status == "missing"
     assert len(detector.predict(folder / "clip.mp4", window=0.2).timeline) == 2  # of 12 frames at 25 a second
     assert detector.predict(folder / "clip.mp4", window=0).timeline == ()
@@ -119,8 +119,8 @@ def test_an_exported_detector_says_of_a_video_what_pytorch_says(folder, tmp_path
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     monkeypatch.chdir(folder)
-    code, said, _ = command(monkeypatch, capsys, "export", "models/detector", "--out", tmp_path / "new", "--onnx")
-    assert (code, said.splitlines()[-1].split(",")[0]) == (0, "export: 1 networks")
+    code, output, _ = command(monkeypatch, capsys, "export", "models/detector", "--out", tmp_path / "new", "--onnx")
+    assert (code, output.splitlines()[-1].split(",")[0]) == (0, "export: 1 networks")
     lines = {}
     for backend in ("torch", "onnx"):
         options = ("predict", "clip.mp4", "--json", "--detector", tmp_path / "new", "--backend", backend)

@@ -33,7 +33,7 @@ def cut(tmp_path_factory) -> Callable:
             with video.recording(data / f"faces/{name}/0.mkv") as record:
                 for i, frame in enumerate(frames):
                     image = frame.rgb()
-                    face = max(detector.detect(image), key=lambda found: found.side)
+                    face = max(detector.detect(image), key=lambda face: face.side)
                     record(crop(image, face, detector.template, 112, 0.15)[0], i / 25)
                     rows.append({"video_id": name, "track": 0, "position": i, "reason": ""})
         table = pd.DataFrame(
@@ -57,11 +57,11 @@ def test_one_person_under_two_names_is_found_and_nobody_else(clips, cut, tmp_pat
     )
     with pytest.raises(SystemExit) as end:
         cli.main()
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert end.value.code == 1
-    assert "faces of two names that look like one person: 1\n" in said
-    assert f"  {SAME[0]} in train and {SAME[1]} in test: 0.1" in said
-    assert "people of two sides, by their names: 0\n" in said
+    assert "faces of two names that look like one person: 1\n" in output
+    assert f"  {SAME[0]} in train and {SAME[1]} in test: 0.1" in output
+    assert "people of two sides, by their names: 0\n" in output
     assert (tmp_path / "a.jpg").stat().st_size > 1000
 
 
@@ -89,11 +89,11 @@ def test_what_is_shared_by_name_is_told_without_faces(tmp_path, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", ["deepfake", "split", "audit", "--data", str(tmp_path), "--no-faces"])
     with pytest.raises(SystemExit) as end:
         cli.main()
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert end.value.code == 1
-    assert "people of two sides, by their names: 1\n  identity:d:ann in test and train\n" in said
-    assert "equal pictures or files: 1\n" in said
-    assert "sources and originals: 0\n" in said
+    assert "people of two sides, by their names: 1\n  identity:d:ann in test and train\n" in output
+    assert "equal pictures or files: 1\n" in output
+    assert "sources and originals: 0\n" in output
 
 
 def test_faces_that_are_near_are_found_in_blocks(monkeypatch):
@@ -115,5 +115,5 @@ def test_the_longest_track_of_good_faces_is_looked_at_at_its_own_places(tmp_path
             "reason": ["", "", "", "small", "", "", "blurred"],
         }
     )
-    found = lookalikes.tracks(kept, ["v", "w"], tmp_path)
-    assert found == {"v": lookalikes.Track(tmp_path / "v/1.mkv", (0, 2, 3))}
+    tracks = lookalikes.tracks(kept, ["v", "w"], tmp_path)
+    assert tracks == {"v": lookalikes.Track(tmp_path / "v/1.mkv", (0, 2, 3))}

@@ -30,28 +30,30 @@ EVERY = [
     ),
     {"encoder": "small_cnn", "head": "lstm", "dense": [24, 12], "dense_norm": True, "dense_dropout": 0.5},
 ]
-every_network = pytest.mark.parametrize("made", EVERY, ids=lambda made: "-".join(str(value) for value in made.values()))
+every_network = pytest.mark.parametrize(
+    "settings", EVERY, ids=lambda settings: "-".join(str(value) for value in settings.values())
+)
 
 
 @every_network
-def test_clips_that_differ_get_finite_logits_that_differ(made):
-    out = logits(network(**made), noise(3, 4))
+def test_clips_that_differ_get_finite_logits_that_differ(settings):
+    out = logits(network(**settings), noise(3, 4))
     assert out.shape == (3,)
     assert out.isfinite().all()
     assert len(set(out.tolist())) == 3
 
 
 @every_network
-def test_a_clips_logit_does_not_depend_on_what_else_is_in_the_batch(made):
-    net, clips = network(**made), noise(3, 4)
+def test_a_clips_logit_does_not_depend_on_what_else_is_in_the_batch(settings):
+    net, clips = network(**settings), noise(3, 4)
     together = logits(net, clips)
     same(together, torch.cat([logits(net, clips[i : i + 1]) for i in range(3)]))
     same(together.flip(0), logits(net, clips.flip(0)))
 
 
 @every_network
-def test_padding_does_not_change_a_logit_whatever_it_holds(made):
-    net, long, short = network(**made), noise(1, 6), noise(1, 3, seed=2)
+def test_padding_does_not_change_a_logit_whatever_it_holds(settings):
+    net, long, short = network(**settings), noise(1, 6), noise(1, 3, seed=2)
     mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
     alone = torch.cat([logits(net, long), logits(net, short)])
     for rest in (0.0, 1.0):
@@ -59,29 +61,29 @@ def test_padding_does_not_change_a_logit_whatever_it_holds(made):
 
 
 @every_network
-def test_padding_does_not_change_what_is_learnt_either(made):
+def test_padding_does_not_change_what_is_learnt_either(settings):
     mask = torch.tensor([[True, True, True], [True, False, False]])
     learnt = []
     for rest in (0.0, 1.0):
-        net, clips = network(**made).train(), noise(2, 3)
+        net, clips = network(**settings).train(), noise(2, 3)
         clips[~mask] = rest
         torch.manual_seed(0)  # of dropout
         net(clips, mask).sum().backward()
         learnt.append([*(p.grad for p in net.parameters()), *(b.float() for b in net.buffers())])
-    for one, other in zip(*learnt, strict=True):
-        same(one, other)
+    for first, second in zip(*learnt, strict=True):
+        same(first, second)
 
 
 @every_network
-def test_a_gradient_reaches_every_parameter(made):
-    net = network(**made).train()
+def test_a_gradient_reaches_every_parameter(settings):
+    net = network(**settings).train()
     learn(net)
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def order_matters(**made: Any) -> float:
+def order_matters(**settings: Any) -> float:
     """By how much a logit changes with the order of the frames, at least and at most."""
-    net, clips = network(**made).double(), noise(2, 4).double()  # untrained, a head hardly looks at the order
+    net, clips = network(**settings).double(), noise(2, 4).double()  # untrained, a head hardly looks at the order
     changes = (logits(net, clips) - logits(net, clips[:, [2, 0, 3, 1]])).abs()
     return changes.min().item(), changes.max().item()
 
@@ -104,9 +106,9 @@ def test_an_encoder_of_whole_clips_sees_the_order_of_the_frames(encoder):
 
 
 def test_a_head_of_positions_sees_their_order_and_not_that_of_the_frames():
-    made = {"encoder": "small_cnn", "head": "lstm", "sequence": "positions"}
-    assert order_matters(**made)[1] < 1e-12
-    net, clips = network(**made).double(), noise(2, 4).double()
+    settings = {"encoder": "small_cnn", "head": "lstm", "sequence": "positions"}
+    assert order_matters(**settings)[1] < 1e-12
+    net, clips = network(**settings).double(), noise(2, 4).double()
     net.encoder.full.register_forward_hook(lambda _, __, out: out[:, torch.randperm(out.shape[1])])
     torch.manual_seed(0)
     assert (logits(net, clips) - logits(net, clips)).abs().min() > 1e-9
@@ -126,16 +128,16 @@ def test_a_resnet50_is_read_as_49_steps_of_2048_features():
     same(steps[:, 8], whole[:, :, 1, 1])
 
 
-@pytest.mark.parametrize("made", [{"motion": True}, {"fusion": "concat"}])
-def test_positions_are_read_of_each_frame_alone(made):
+@pytest.mark.parametrize("settings", [{"motion": True}, {"fusion": "concat"}])
+def test_positions_are_read_of_each_frame_alone(settings):
     with pytest.raises(
         ValidationError, match="positions reads each frame alone: set motion to false and fusion to none"
     ):
-        architecture(sequence="positions", **made)
+        architecture(sequence="positions", **settings)
 
 
 @pytest.mark.parametrize(
-    ("made", "layers"),
+    ("settings", "layers"),
     [
         ({"dense": [], "dense_dropout": 0.5}, [0.5, (16, 1)]),
         ({"dense": [12]}, [(16, 12), 0.0, (12, 1)]),
@@ -145,8 +147,8 @@ def test_positions_are_read_of_each_frame_alone(made):
         ),
     ],
 )
-def test_full_layers_lie_between_the_head_and_the_logit(made, layers):
-    net = Network(architecture(head="lstm", bidirectional=False, **made))
+def test_full_layers_lie_between_the_head_and_the_logit(settings, layers):
+    net = Network(architecture(head="lstm", bidirectional=False, **settings))
     kinds = {
         nn.Linear: lambda layer: (layer.in_features, layer.out_features),
         nn.Dropout: lambda layer: layer.p,
@@ -156,7 +158,7 @@ def test_full_layers_lie_between_the_head_and_the_logit(made, layers):
 
 
 @pytest.mark.parametrize(
-    "made",
+    "settings",
     [
         *({"encoder": encoder} for encoder in ENCODERS),
         *({"head": head} for head in HEADS),
@@ -168,9 +170,9 @@ def test_full_layers_lie_between_the_head_and_the_logit(made, layers):
         {"encoder": "small_cnn", "head": "lstm", "sequence": "positions"},
         {"head": "lstm", "dense": [24, 12], "dense_norm": True, "dense_dropout": 0.5},
     ],
-    ids=lambda made: "-".join(str(value) for value in made.values()),
+    ids=lambda settings: "-".join(str(value) for value in settings.values()),
 )
-def test_eight_clips_of_four_patterns_are_learnt_by_heart(made):
+def test_eight_clips_of_four_patterns_are_learnt_by_heart(settings):
     red, green, lying, standing = torch.zeros(4, 3, SIDE, SIDE)
     red[0], green[1] = 0.8, 0.8
     lying[:, ::4], standing[:, :, ::4] = 1, 1
@@ -178,7 +180,7 @@ def test_eight_clips_of_four_patterns_are_learnt_by_heart(made):
     clips = (clips + 0.1 * torch.rand(clips.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     labels, mask = torch.tensor([0.0] * 4 + [1.0] * 4), everything(8, 3)
     torch.manual_seed(0)
-    net, loss = Network(architecture(**made)), nn.BCEWithLogitsLoss()
+    net, loss = Network(architecture(**settings)), nn.BCEWithLogitsLoss()
     adam = torch.optim.Adam(net.parameters(), lr=0.002)
     for _ in range(12):
         for _ in range(10):
@@ -191,7 +193,7 @@ def test_eight_clips_of_four_patterns_are_learnt_by_heart(made):
 
 
 @pytest.mark.parametrize(
-    ("made", "count"),
+    ("settings", "count"),
     [
         ({"encoder": "meso4"}, 27_977),
         ({"encoder": "timm", "backbone": "legacy_xception", "side": 64}, 20_806_952 + 2_049),
@@ -200,12 +202,12 @@ def test_eight_clips_of_four_patterns_are_learnt_by_heart(made):
         ({"encoder": "video", "backbone": "mc3_18"}, 11_695_440 - 400 * 513 + 513),
     ],
 )
-def test_a_network_has_as_many_weights_as_published(made, count):
-    assert sum(p.numel() for p in Network(architecture(**made)).parameters()) == count
+def test_a_network_has_as_many_weights_as_published(settings, count):
+    assert sum(p.numel() for p in Network(architecture(**settings)).parameters()) == count
 
 
 @pytest.mark.parametrize(
-    ("made", "message"),
+    ("settings", "message"),
     [
         ({"encoder": "cn"}, "no encoder 'cn'; there are: cnn, "),
         ({"head": "lstn"}, "no head 'lstn'; there are: .*\n.*did you mean 'lstm'"),
@@ -239,9 +241,9 @@ def test_a_network_has_as_many_weights_as_published(made, count):
     ],
     ids=lambda value: "-".join(str(v) for v in value.values()) if isinstance(value, dict) else "",
 )
-def test_a_wrong_name_or_size_is_said_in_one_line(made, message):
+def test_a_wrong_name_or_size_is_said_in_one_line(settings, message):
     with pytest.raises(UserError, match=message) as raised:
-        Network(architecture(**made))
+        Network(architecture(**settings))
     assert len(raised.value.args[0].splitlines()) == 1
     assert len(raised.value.args[0]) < 250
 

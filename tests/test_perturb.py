@@ -43,10 +43,10 @@ def test_a_stronger_level_changes_more(film, kind):
 @pytest.mark.parametrize("kind", LEVELS)
 def test_a_perturbation_is_the_same_each_time(film, kind):
     path, _ = film
-    (one, times), (other, again) = seen(path, kind, 2), seen(path, kind, 2)
-    np.testing.assert_array_equal(one, other)
+    (first, times), (second, again) = seen(path, kind, 2), seen(path, kind, 2)
+    np.testing.assert_array_equal(first, second)
     assert times == again
-    assert one.dtype == np.uint8
+    assert first.dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LEVELS if kind != "frame_drop"])

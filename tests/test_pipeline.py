@@ -34,29 +34,29 @@ def commands(root: Path) -> list[str]:
 def faults(root: Path) -> list[str]:
     """Where the stages of dvc.yaml differ from their commands, a line each."""
     stages = declared(root)
-    found = differences("stages", set(stages), set(commands(root)))
+    lines = differences("stages", set(stages), set(commands(root)))
     for name in set(stages) & set(commands(root)):
         source = ast.parse((root / f"stages/{name}.py").read_text())
         stage, paths = stages[name], signature(source)
         own = {f"data/code/{name}.json"} if name != "code" else set()
         inputs = paths["deps"] | own | ({"${extract.root}"} if name == "extract" else set())
         if stage["cmd"] != f"python -m stages.{name}":
-            found.append(f"{name}: cmd: {stage['cmd']}")
+            lines.append(f"{name}: cmd: {stage['cmd']}")
         if stage.get("always_changed", False) is not (name == "code"):
-            found.append(f"{name}: always_changed")
-        found += differences(f"{name}: deps", entries(stage, "deps"), inputs)
-        found += differences(f"{name}: params", entries(stage, "params"), sections(source))
+            lines.append(f"{name}: always_changed")
+        lines += differences(f"{name}: deps", entries(stage, "deps"), inputs)
+        lines += differences(f"{name}: params", entries(stage, "params"), sections(source))
         for kind in ("outs", "metrics", "plots"):
-            found += differences(f"{name}: {kind}", entries(stage, kind), paths[kind])
+            lines += differences(f"{name}: {kind}", entries(stage, kind), paths[kind])
         for kind in ("metrics", "plots"):
             listed = stage.get(kind, [])
-            found += [f"{name}: {kind}: {entry} is not cache: false" for entry in listed if not in_git(entry)]
-    return found
+            lines += [f"{name}: {kind}: {entry} is not cache: false" for entry in listed if not in_git(entry)]
+    return lines
 
 
-def differences(where: str, said: set[str], right: set[str]) -> list[str]:
-    return [f"{where}: no {one}" for one in sorted(right - said)] + [
-        f"{where}: not {one}" for one in sorted(said - right)
+def differences(where: str, given: set[str], right: set[str]) -> list[str]:
+    return [f"{where}: no {name}" for name in sorted(right - given)] + [
+        f"{where}: not {name}" for name in sorted(given - right)
     ]
 
 
@@ -95,15 +95,15 @@ def wrong_params(root: Path) -> list[str]:
     """Where params.yaml differs from the Params of its sections, a line each."""
     given = yaml.safe_load((root / "params.yaml").read_text())
     stages = set(commands(root)) - {"code", "extra"}  # which reads a key of evaluate
-    found = differences("sections", set(given), stages)
+    lines = differences("sections", set(given), stages)
     for section in set(given) & stages:
         model = params_of(section)
-        found += differences(section, set(given[section]), set(model.model_fields))
+        lines += differences(section, set(given[section]), set(model.model_fields))
         try:
             model.model_validate(given[section])
         except ValueError as error:
-            found.append(f"{section}: {error}")
-    return found
+            lines.append(f"{section}: {error}")
+    return lines
 
 
 def params_of(section: str) -> Any:
@@ -113,7 +113,7 @@ def params_of(section: str) -> Any:
 
 def wrong_choices(root: Path) -> list[str]:
     """Where a comment of params.yaml, `key: one # one | another`, lists other words than there are."""
-    found, section = [], ""
+    lines, section = [], ""
     for line in (root / "params.yaml").read_text().splitlines():
         section = line.split(":")[0] if line and line[0].isalpha() else section
         if match := re.match(r"  (\w+): .*# (\w+(?: \| \w+)+)$", line):
@@ -121,8 +121,8 @@ def wrong_choices(root: Path) -> list[str]:
             kinds = [kind for kind, chooses in CHOSEN_BY.items() if chooses == f"{section}.{key}"]
             plugged = plugins_of(root, kinds[0]) if kinds else []
             right = plugged or params_of(section).model_json_schema()["properties"][key]["enum"]
-            found += differences(f"{section}.{key}", words, set(right))
-    return found
+            lines += differences(f"{section}.{key}", words, set(right))
+    return lines
 
 
 def plugins_of(root: Path, kind: str) -> list[str]:
@@ -158,7 +158,7 @@ def test_every_kind_of_plugin_that_params_choose_is_one():
 def test_the_plots_of_dvc_yaml_are_drawn_from_what_the_stages_write():
     drawn = [next(iter(plot.values()))["y"] for plot in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]]
     written = {path for stage in declared(ROOT).values() for path in entries(stage, "plots")}
-    for file in (file for some in drawn for file in some):
+    for file in (file for files in drawn for file in files):
         assert file in written or file.split("/")[0] in written
 
 
@@ -176,7 +176,7 @@ KEPT = "data/code/filter.json\n    outs:\n      - data/kept.parquet"
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
+    ("file", "old", "new", "lines"),
     [
         (
             "dvc.yaml",
@@ -249,13 +249,13 @@ KEPT = "data/code/filter.json\n    outs:\n      - data/kept.parquet"
         ("stages/render.py", "", "def run() -> None: ...", ["stages: no render"]),
     ],
 )
-def test_a_difference_between_dvc_yaml_and_a_command_is_found(house, file, old, new, said):
+def test_a_difference_between_dvc_yaml_and_a_command_is_found(house, file, old, new, lines):
     edit(house, file, old, new)
-    assert sorted(faults(house)) == said
+    assert sorted(faults(house)) == lines
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "lines"),
     [
         (
             "  min_side:",
@@ -267,19 +267,19 @@ def test_a_difference_between_dvc_yaml_and_a_command_is_found(house, file, old, 
         ("\nevaluate:", "\nevaluation:", ["sections: no evaluate", "sections: not evaluation"]),
     ],
 )
-def test_a_key_or_a_value_that_params_do_not_allow_is_found(house, old, new, said):
+def test_a_key_or_a_value_that_params_do_not_allow_is_found(house, old, new, lines):
     edit(house, "params.yaml", old, new)
-    assert [line[: len(start)] for line, start in zip(wrong_params(house), said, strict=True)] == said
+    assert [line[: len(start)] for line, start in zip(wrong_params(house), lines, strict=True)] == lines
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
+    ("file", "old", "new", "line"),
     [
         ("params.yaml", "count | fps | stride", "count | fps", "extract.sampling: no stride"),
         ("params.yaml", "manifest | folders", "manifest | folders | none", "extract.layout: not none"),
         ("deepfake/detectors/none.py", "", '"""none: finds nothing."""', "detect.detector: no none"),
     ],
 )
-def test_a_choice_that_its_comment_does_not_name_is_found(house, file, old, new, said):
+def test_a_choice_that_its_comment_does_not_name_is_found(house, file, old, new, line):
     edit(house, file, old, new)
-    assert wrong_choices(house) == [said]
+    assert wrong_choices(house) == [line]

@@ -62,8 +62,8 @@ def shown(image, mirrored, rotation):
     return np.rot90(image[:, ::-1] if mirrored else image, -rotation // 90)
 
 
-def close(some, other, most=3) -> bool:
-    return some.shape == other.shape and np.abs(some.astype(int) - other).max() <= most
+def close(image, other, most=3) -> bool:
+    return image.shape == other.shape and np.abs(image.astype(int) - other).max() <= most
 
 
 # ---- mirrored and turned
@@ -139,7 +139,7 @@ def test_the_turn_may_change_from_picture_to_picture(scene):
 
 
 @pytest.mark.parametrize(
-    ("sar", "size", "said"),
+    ("sar", "size", "ratio"),
     [
         ((4, 3), (128, 48), "4:3"),
         ((8, 9), (96, 54), "8:9"),  # the shorter side of a pixel grows
@@ -152,13 +152,13 @@ def test_the_turn_may_change_from_picture_to_picture(scene):
     ],
 )
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_pixels_are_shown_square(tmp_path, scene, suffix, sar, size, said):
+def test_pixels_are_shown_square(tmp_path, scene, suffix, sar, size, ratio):
     path = written(tmp_path / f"a.{suffix}", [scene] * 2, sample_aspect_ratio=Fraction(*sar) if sar[0] else 0)
     info = video.probe(path)
-    assert (info.width, info.height, info.sar) == (*size, said)
+    assert (info.width, info.height, info.sar) == (*size, ratio)
     assert video.images(path).shape == (2, size[1], size[0], 3)
     row = keep(path, tmp_path / "frames.mkv", COUNT)
-    assert (row["width"], row["height"], row["sar"]) == (*size, said)
+    assert (row["width"], row["height"], row["sar"]) == (*size, ratio)
     assert video.probe(tmp_path / "frames.mkv").sar == "1:1"
 
 
@@ -294,17 +294,17 @@ def graded(path: Path, image, curve: str, codec="libx265") -> Path:
     else:
         values = np.vectorize(LINEAR["pq"])(np.clip(light, 0, None))
     deep = av.VideoFrame.from_ndarray(np.round(values * 65535).astype(np.uint16), format="rgb48le")
-    made = deep.reformat(format="yuv444p10le", dst_colorspace=9, dst_color_range=ColorRange.MPEG)
-    made.color_trc = ColorTrc.SMPTE2084 if curve == "pq" else ColorTrc.ARIB_STD_B67
-    made.color_primaries, made.colorspace = ColorPrimaries.BT2020, 9
+    frame = deep.reformat(format="yuv444p10le", dst_colorspace=9, dst_color_range=ColorRange.MPEG)
+    frame.color_trc = ColorTrc.SMPTE2084 if curve == "pq" else ColorTrc.ARIB_STD_B67
+    frame.color_primaries, frame.colorspace = ColorPrimaries.BT2020, 9
     with av.open(path, "w") as file:
         stream = file.add_stream("libx264", rate=25, options={"crf": "4", "preset": "ultrafast"})
         stream.height, stream.width, stream.pix_fmt = *image.shape[:2], "yuv444p10le"
         context = stream.codec_context
-        context.color_trc, context.color_primaries = int(made.color_trc), int(ColorPrimaries.BT2020)
+        context.color_trc, context.color_primaries = int(frame.color_trc), int(ColorPrimaries.BT2020)
         context.colorspace, context.color_range = 9, ColorRange.MPEG
         for _ in range(2):
-            file.mux(stream.encode(made))
+            file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
 

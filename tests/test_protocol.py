@@ -23,22 +23,22 @@ def test_nothing_is_held_out_by_default():
 
 
 def test_a_held_out_method_is_in_the_test_alone():
-    found = apart(dealt(), HeldOut(methods=("blend",)))
-    assert set(found["split"][found["method"] == "blend"]) == {"test", APART}
-    assert (found["split"] == APART).sum() == 3  # of those whose people are in train or validation
-    others = found["method"] != "blend"
-    assert found["split"][others].tolist() == dealt()["split"][others].tolist()
-    assert summary(found, HeldOut(methods=("blend",))) == {"tested": 1, "unused": 3}
+    videos = apart(dealt(), HeldOut(methods=("blend",)))
+    assert set(videos["split"][videos["method"] == "blend"]) == {"test", APART}
+    assert (videos["split"] == APART).sum() == 3  # of those whose people are in train or validation
+    others = videos["method"] != "blend"
+    assert videos["split"][others].tolist() == dealt()["split"][others].tolist()
+    assert summary(videos, HeldOut(methods=("blend",))) == {"tested": 1, "unused": 3}
 
 
 def test_a_held_out_dataset_goes_to_the_test_with_all_who_share_a_person():
     table = dealt()
     table.loc[1, "group"] = "train1"  # of dataset a, but it shows somebody of b
-    found = apart(table, HeldOut(datasets=("b",)))
-    assert set(found["split"][found["dataset"] == "b"]) == {"test"}
-    assert found["split"][1] == "test"
-    assert found.groupby("group")["split"].nunique().max() == 1
-    assert APART not in set(found["split"])
+    videos = apart(table, HeldOut(datasets=("b",)))
+    assert set(videos["split"][videos["dataset"] == "b"]) == {"test"}
+    assert videos["split"][1] == "test"
+    assert videos.groupby("group")["split"].nunique().max() == 1
+    assert APART not in set(videos["split"])
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_method_that_no_test_video_shows_is_not_held_out_in_silence():
 def test_a_held_out_video_is_neither_learnt_from_nor_tested_on():
     from deepfake import augment
 
-    found = apart(dealt(source="", label=[0, 1, 1] * 4), HeldOut(methods=("blend",)))
-    kept = pd.DataFrame({"video_id": found["video_id"], "track": 0, "position": 0, "reason": ""})
+    videos = apart(dealt(source="", label=[0, 1, 1] * 4), HeldOut(methods=("blend",)))
+    kept = pd.DataFrame({"video_id": videos["video_id"], "track": 0, "position": 0, "reason": ""})
     fields = {name: 0 for name in augment.AugmentParams.model_fields if name != "forging"} | {"quality": 50}
-    clips = augment.clips(found, kept, augment.AugmentParams.model_validate(fields))
-    unused = found["video_id"][found["split"] == APART]
+    clips = augment.clips(videos, kept, augment.AugmentParams.model_validate(fields))
+    unused = videos["video_id"][videos["split"] == APART]
     assert len(unused) == 3
     assert not set(unused) & set(clips["video_id"])
-    assert len(clips) == len(found) - 3
+    assert len(clips) == len(videos) - 3

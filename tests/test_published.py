@@ -31,12 +31,12 @@ def test_a_layout_says_of_each_video_what_its_names_and_lists_say(tmp_path, name
     table = scan(name, tree.lay(tmp_path))
     assert set(table) == {"video_id", "path", "label", *OPTIONAL}
     columns = ["video_id", "path", "label", *miniatures.TEXTS]
-    found = sorted(table[columns].to_dict("records"), key=lambda row: row["path"])
-    assert found == tree.expected()
+    videos = sorted(table[columns].to_dict("records"), key=lambda row: row["path"])
+    assert videos == tree.expected()
     assert table.attrs["left_out"] == tree.left
     notes = table.attrs.get("notes", [])
     assert len(notes) == len(tree.notes), notes
-    assert all(said.startswith(begin) for said, begin in zip(notes, tree.notes, strict=True)), notes
+    assert all(note.startswith(begin) for note, begin in zip(notes, tree.notes, strict=True)), notes
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -58,8 +58,8 @@ def test_the_order_on_disk_and_folders_above_change_nothing(tmp_path, name):
     tree = TREES[name]
     above = tree.lay(tmp_path / "fake" / "train" / "Celeb-DF-v1")
     swapped = Miniature(dict(reversed(tree.rows.items())), tree.lists, tree.strays).lay(tmp_path / "b")
-    one, other = scan(name, above), scan(name, swapped)
-    assert one.equals(other)
+    first, second = scan(name, above), scan(name, swapped)
+    assert first.equals(second)
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -136,12 +136,12 @@ def test_without_lists_there_is_no_official_split_and_it_is_said(tmp_path):
 def test_the_seven_videos_of_the_web_that_straddle_the_official_split_are_found(tmp_path):
     """Source: conversion_dict.json and the lists of the authors' repository."""
     straddling = ["605 606", "639 640", "755 756", "837 838", "875 876", "954 955", "982 983"]
-    said = {
+    texts = {
         "train": "605-591 639-841 756-503 838-810 876-891 976-954 983-113",
         "val": "606-567 640-638 837-890 979-875 004-982",
         "test": "755-759 078-955",
     }
-    lists = {split: [pair.split("-") for pair in pairs.split()] for split, pairs in said.items()}
+    lists = {split: [pair.split("-") for pair in pairs.split()] for split, pairs in texts.items()}
     ids = {name: f"id{i} {j}" for i, pair in enumerate(straddling) for j, name in enumerate(pair.split())}
     ids |= {name: f"own{name} 0" for pairs in lists.values() for pair in pairs for name in pair if name not in ids}
     for name in ids:
@@ -247,23 +247,23 @@ def test_datasets_side_by_side_are_guessed_where_nothing_names_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("folder,layout\nx,nothing\n", "no layout 'nothing'"),
         ("folder,layout\nz,uadfv\n", "no folder z"),
         ("name\nx\n", "no columns folder, layout"),
     ],
 )
-def test_a_wrong_table_of_datasets_is_a_mistake(tmp_path, text, said):
+def test_a_wrong_table_of_datasets_is_a_mistake(tmp_path, text, reason):
     miniatures.uadfv.lay(tmp_path / "x")
     (tmp_path / "datasets.csv").write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=reason):
         several.scan(tmp_path)
 
 
 def test_an_edit_of_a_layout_is_noticed_where_several_may_need_it():
-    made = code.made_of("extract", {"extract": {"layout": "several"}})["code"]
-    assert {f"deepfake.layouts.{name}" for name in LAYOUTS} <= made.keys()
+    modules = code.made_of("extract", {"extract": {"layout": "several"}})["code"]
+    assert {f"deepfake.layouts.{name}" for name in LAYOUTS} <= modules.keys()
     alone = code.made_of("extract", {"extract": {"layout": "uadfv"}})["code"]
     assert [name for name in alone if name.startswith("deepfake.layouts.")] == ["deepfake.layouts.uadfv"]
 

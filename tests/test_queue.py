@@ -22,9 +22,9 @@ def test_a_file_that_an_experiment_left_behind_is_said_to_be_there(tmp_path, mon
     (tmp_path / "data/weights/x.onnx").touch()
     assert beside(Path("data/weights/x.onnx")) == ""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    said = beside(Path("data/weights/x.onnx"))
-    assert "--copy-paths data/weights/x.onnx" in said
-    assert str(tmp_path / "data/weights/x.onnx") in said
+    hint = beside(Path("data/weights/x.onnx"))
+    assert "--copy-paths data/weights/x.onnx" in hint
+    assert str(tmp_path / "data/weights/x.onnx") in hint
     assert beside(Path("data/weights/y.onnx")) == ""
     assert beside(tmp_path / "data/weights/x.onnx") == ""  # named whole, and yet not found
 
@@ -84,13 +84,13 @@ def test_an_experiment_of_the_queue_finds_the_videos_and_the_model_file(project,
 def test_what_an_experiment_does_not_find_is_said_with_what_to_do(project):
     weights = "data/weights/yunet.onnx"
     (project / weights).write_text("no model")
-    said = dvc(project, "exp", "run", "--temp", "-S", f"detect.weights={weights}", "-S", "detect.detector=yunet",
+    output = dvc(project, "exp", "run", "--temp", "-S", f"detect.weights={weights}", "-S", "detect.detector=yunet",
                "detect", code=1)  # fmt: skip
-    assert f"detect.weights: no file {weights}" in said
-    assert f"--copy-paths {weights}" in said
-    said = dvc(project, "exp", "run", "--temp", "-S", "extract.root=../my_videos", "extract", code=1)
-    assert "No such file or directory" in said  # DVC says so, and what it looked for
-    assert "my_videos" in said
+    assert f"detect.weights: no file {weights}" in output
+    assert f"--copy-paths {weights}" in output
+    output = dvc(project, "exp", "run", "--temp", "-S", "extract.root=../my_videos", "extract", code=1)
+    assert "No such file or directory" in output  # DVC says so, and what it looked for
+    assert "my_videos" in output
 
 
 def test_make_repro_outside_of_git_says_so_before_it_sets_anything_up(tmp_path):

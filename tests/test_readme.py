@@ -65,8 +65,8 @@ def test_there_are_commands_to_try() -> None:
 def test_every_command_block_runs_in_the_order_of_the_page(project: Path, tmp_path: Path) -> None:
     (tmp_path / ".gitconfig").write_text("[user]\n  name = a reader\n  email = reader@example.com\n")
     run(project, "git init --quiet && git add --all && git commit --quiet --message start", tmp_path)
-    said = run(project, "dvc repro && git add --all && git commit --quiet --message repro", tmp_path)
-    assert "Running stage 'evaluate'" in said
+    output = run(project, "dvc repro && git add --all && git commit --quiet --message repro", tmp_path)
+    assert "Running stage 'evaluate'" in output
     outputs = [run(project, block.replace("make ", "make -n "), tmp_path) for block in BLOCKS]
     assert "dvc repro" in outputs[0]
     assert "auc" in outputs[1]

@@ -50,8 +50,8 @@ every_recipe = pytest.mark.parametrize("name", recipes.names(FOLDER))
 
 def own(name: str) -> dict[tuple[str, str], Any]:
     """What a recipe's file sets, by section and key."""
-    said = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-    return {(section, key): value for section in MODELS for key, value in said.get(section, {}).items()}
+    settings = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return {(section, key): value for section in MODELS for key, value in settings.get(section, {}).items()}
 
 
 def whole(name: str) -> dict[tuple[str, str], Any]:
@@ -65,8 +65,8 @@ def table(name: str) -> dict[tuple[str, str], Any]:
     text = (ROOT / "docs/systems.md").read_text(encoding="utf-8")
     [part] = re.findall(rf"^## [^\n]*`{name}`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     cells = [line.split(" | ")[2] for line in part.splitlines() if line.startswith("| ") and " | ours | " not in line]
-    said = [match for cell in cells for match in re.findall(r"`(\w+)\.(\w+): ([^`]+)`", cell)]
-    return {(section, key): yaml.safe_load(value) for section, key, value in said}
+    settings = [match for cell in cells for match in re.findall(r"`(\w+)\.(\w+): ([^`]+)`", cell)]
+    return {(section, key): yaml.safe_load(value) for section, key, value in settings}
 
 
 def test_all_of_the_published_systems_are_there():
@@ -100,9 +100,9 @@ def test_a_recipe_holds_what_differs_from_the_defaults_and_nothing_else(name):
 
 @every_recipe
 def test_a_recipe_is_what_docs_systems_say_of_it(name):
-    said, given = table(name), whole(name)
-    assert [(key, value) for key, value in own(name).items() if said.get(key) != value] == []
-    assert [(key, value) for key, value in said.items() if given.get(key) != value] == []
+    documented, given = table(name), whole(name)
+    assert [(key, value) for key, value in own(name).items() if documented.get(key) != value] == []
+    assert [(key, value) for key, value in documented.items() if given.get(key) != value] == []
 
 
 @every_recipe

@@ -43,8 +43,8 @@ def test_every_face_is_drawn_and_the_same_for_the_same_seed(heads, tmp_path):
     films = []
     for name in ("one", "again"):
         (tmp_path / name).mkdir()
-        found = redraw.work(item, tmp_path / name, P)
-        assert (found["faces"], found["learnt"]) == (6, 3)
+        result = redraw.work(item, tmp_path / name, P)
+        assert (result["faces"], result["learnt"]) == (6, 3)
         films.append(video.images(tmp_path / name / redraw.FACES))
     assert films[0].shape == (6, 32, 32, 3)
     np.testing.assert_array_equal(*films)

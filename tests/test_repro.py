@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow
 Dvc = Callable[..., str]
 
 
-def ran(said: str) -> list[str]:
+def ran(output: str) -> list[str]:
     """The stages that a repro ran, or that a dry one would run."""
-    return re.findall(r"Running stage '(?:.*:)?(\w+)'", said)
+    return re.findall(r"Running stage '(?:.*:)?(\w+)'", output)
 
 
 def stale(dvc: Dvc, project: Path, *places: Path) -> list[str]:
@@ -49,15 +49,15 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def files(project: Path) -> dict[str, bytes]:
     """The outs that the training reads."""
-    found = [*(project / "data/faces").rglob("*.mkv"), *(project / "data/clips").rglob("*.mkv")]
-    return {path.name: path.read_bytes() for path in [*sorted(found), project / "data/clips.parquet"]}
+    videos = [*(project / "data/faces").rglob("*.mkv"), *(project / "data/clips").rglob("*.mkv")]
+    return {path.name: path.read_bytes() for path in [*sorted(videos), project / "data/clips.parquet"]}
 
 
 def test_the_first_run_makes_everything(finished):
-    said = (finished.parent / "said.txt").read_text()
-    assert ran(said) == STAGES
-    assert f"demo: {VIDEOS} videos, half of them fake -> data/demo/videos" in said
-    assert f"extract: {VIDEOS} videos, {VIDEOS} made anew, 0 broken -> data/frames" in said
+    output = (finished.parent / "said.txt").read_text()
+    assert ran(output) == STAGES
+    assert f"demo: {VIDEOS} videos, half of them fake -> data/demo/videos" in output
+    assert f"extract: {VIDEOS} videos, {VIDEOS} made anew, 0 broken -> data/frames" in output
     predictions = read(finished / "reports/predictions.csv")
     splits = read(finished / "data/splits.csv")
     assert set(predictions["video_id"]) == set(splits["video_id"][splits["split"] == "test"])
@@ -104,14 +104,14 @@ def test_a_stage_that_runs_again_makes_nothing_anew_and_is_the_last_where_its_ou
     change(project, "extract", fps=9.0)  # which nothing uses: it samples by count
     change(project, "detect", search_every=9)  # of 4 frames
     edit(project / "deepfake/augment.py", "steps = [", "_ = 0\n    steps = [")
-    said = dvc(project, "repro", "augment")
-    assert ran(said) == ["code", "extract", "detect", "augment"]
-    assert f"extract: {VIDEOS} videos, 0 made anew" in said
-    assert f"detect: {VIDEOS} videos, {VIDEOS} made anew" in said
-    assert "8 made anew -> data/clips.parquet" in said
+    output = dvc(project, "repro", "augment")
+    assert ran(output) == ["code", "extract", "detect", "augment"]
+    assert f"extract: {VIDEOS} videos, 0 made anew" in output
+    assert f"detect: {VIDEOS} videos, {VIDEOS} made anew" in output
+    assert "8 made anew -> data/clips.parquet" in output
     assert files(project) == before
 
 
 def test_an_experiment_in_a_folder_of_its_own_reuses_what_is_there(dvc, project):
-    said = dvc(project, "exp", "run", "--temp", "-S", "evaluate.seed=3")
-    assert ran(said) == ["code", "evaluate", "controls", "report"]
+    output = dvc(project, "exp", "run", "--temp", "-S", "evaluate.seed=3")
+    assert ran(output) == ["code", "evaluate", "controls", "report"]

@@ -95,8 +95,8 @@ def test_an_upgrade_makes_those_stale_that_compute_with_it(monkeypatch, package,
         real = libraries.version
         monkeypatch.setattr(libraries, "version", lambda name: "99" if name == package else real(name))
 
-    found = stale(upgrade)
-    assert found == stages if stages is not None else {"evaluate", "train"} <= set(found) < set(EVERY)
+    names = stale(upgrade)
+    assert names == stages if stages is not None else {"evaluate", "train"} <= set(names) < set(EVERY)
 
 
 def test_a_model_file_counts_where_it_is_chosen_and_a_stray_one_does_not(tmp_path, monkeypatch):

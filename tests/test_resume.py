@@ -106,8 +106,8 @@ def weights(folder: Path) -> list[dict[str, torch.Tensor]]:
     return torch.load(folder / "made.pth", weights_only=True)
 
 
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
+def same(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in state.items())
 
 
 # ---- resume
@@ -138,9 +138,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(folder, sche
 def test_a_training_of_other_settings_begins_anew(folder):
     assert program(folder, P, dies_in=2) == -signal.SIGKILL
     other = P.model_copy(update={"learning_rate": 0.001})
-    (one,) = fit(*halves(folder), other, folder / "curves")
+    (learnt,) = fit(*halves(folder), other, folder / "curves")
     (again,) = fit(*halves(folder), other, folder / "again")
-    assert same(one.network.state_dict(), again.network.state_dict())
+    assert same(learnt.network.state_dict(), again.network.state_dict())
     kept = [sorted(file.name for file in state.iterdir()) for state in (items.store() / "train").iterdir()]
     assert sorted(map(tuple, kept)) == [
         ("best.ckpt", "last.ckpt", "lock"),
@@ -163,11 +163,11 @@ def test_other_weights_of_the_hub_are_another_training(folder, monkeypatch):
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_a_training_that_was_done_is_not_done_again(folder, capsys, ema):
     p = P.model_copy(update={"epochs": 2, "ema": ema})
-    (one,) = fit(*halves(folder), p, folder / "curves")
+    (learnt,) = fit(*halves(folder), p, folder / "curves")
     (again,) = fit(*halves(folder), p, folder / "again")
     assert "this very training was done before" in capsys.readouterr().err
-    assert (same(one.network.state_dict(), again.network.state_dict()), again.epoch) == (True, one.epoch)
-    pd.testing.assert_frame_equal(again.validation, one.validation)
+    assert (same(learnt.network.state_dict(), again.network.state_dict()), again.epoch) == (True, learnt.epoch)
+    pd.testing.assert_frame_equal(again.validation, learnt.validation)
     for name in ("train/loss", "val/loss"):
         files = [folder / which / f"plots/metrics/{name}.tsv" for which in ("curves", "again")]
         assert files[0].read_bytes() == files[1].read_bytes()
@@ -177,13 +177,13 @@ def test_a_training_that_was_done_is_not_done_again(folder, capsys, ema):
 @pytest.mark.parametrize("name", ["last.ckpt", "done.ckpt"])
 def test_a_checkpoint_that_cannot_be_read_is_said_and_training_begins_anew(folder, capsys, name, content):
     p = P.model_copy(update={"epochs": 2})
-    (one,) = fit(*halves(folder), p, folder / "curves")
+    (learnt,) = fit(*halves(folder), p, folder / "curves")
     (state,) = (items.store() / "train").iterdir()
     (state / "done.ckpt").unlink()
     (state / name).write_bytes(content)
     (again,) = fit(*halves(folder), p, folder / "again")
     assert f"{name} cannot be read" in capsys.readouterr().err
-    assert same(one.network.state_dict(), again.network.state_dict())
+    assert same(learnt.network.state_dict(), again.network.state_dict())
 
 
 @pytest.mark.slow
@@ -194,17 +194,17 @@ def test_two_equal_trainings_at_once_end_alike_and_one_waits_for_the_other(folde
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(program, folder, p, OUT=str(folder / name)) for name in ("a", "b")]
         assert [job.result() for job in jobs] == [0, 0]
-    one, other = (torch.load(folder / name / "made.pth", weights_only=True)[0] for name in ("a", "b"))
-    assert same(one, other)
+    first, second = (torch.load(folder / name / "made.pth", weights_only=True)[0] for name in ("a", "b"))
+    assert same(first, second)
 
 
 def test_a_seed_that_was_finished_is_not_trained_again(folder):
     p = P.model_copy(update={"seeds": 2, "epochs": 2})
     whole = fit(*halves(folder), p, folder / "whole")
-    assert not same(*(one.network.state_dict() for one in whole))
+    assert not same(*(learnt.network.state_dict() for learnt in whole))
     single = [fit(*halves(folder), p.model_copy(update={"seeds": 1, "seed": i}), folder / f"c{i}") for i in range(2)]
-    for one, (alone,) in zip(whole, single, strict=True):
-        assert same(one.network.state_dict(), alone.network.state_dict())
+    for learnt, (alone,) in zip(whole, single, strict=True):
+        assert same(learnt.network.state_dict(), alone.network.state_dict())
     assert (folder / "whole/plots/metrics/val/loss.tsv").is_file()
     assert (folder / "whole/seed_1/plots/metrics/val/loss.tsv").is_file()
 

@@ -33,14 +33,14 @@ def table() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def at(found: pd.DataFrame, kind: str, level: int) -> "pd.Series[float]":
-    return found.set_index(["kind", "level"]).loc[(kind, level)]
+def at(figures: pd.DataFrame, kind: str, level: int) -> "pd.Series[float]":
+    return figures.set_index(["kind", "level"]).loc[(kind, level)]
 
 
 def test_a_cell_has_its_figures_beside_what_it_loses():
     whole = table()
-    found = cells(whole, P)
-    worst = at(found, "blur", 5)
+    figures = cells(whole, P)
+    worst = at(figures, "blur", 5)
     rows = whole[(whole["kind"] == "blur") & (whole["level"] == 5)].dropna(subset="score")
     assert worst["auc"] == pytest.approx(roc_auc_score(rows["label"], rows["score"]))
     assert worst["coverage"] == 0.9
@@ -49,31 +49,31 @@ def test_a_cell_has_its_figures_beside_what_it_loses():
     clean = whole[whole["kind"] == "clean"].iloc[6:]  # those that were scored both ways
     assert worst["drop"] == pytest.approx(roc_auc_score(clean["label"], clean["score"]) - worst["auc"])
     assert worst["drop_low"] > 0.2
-    assert at(found, "clean", 0)["drop"] == 0
+    assert at(figures, "clean", 0)["drop"] == 0
 
 
 def test_the_metrics_are_few_and_name_the_worst():
-    found = cells(table(), P)
-    said = metrics(found)
-    mild, bad = (at(found, "blur", level) for level in (1, 5))
-    assert said["mean_drop"] == pytest.approx((mild["drop"] + bad["drop"]) / 2)
-    assert said["worst"] == {"name": "blur, level 5", **{key: bad[key] for key in ("auc", "auc_low", "auc_high")}}
-    assert said["most_false_alarms"]["name"] == "blur, level 5"
-    assert said["least_covered"] == {"name": "blur, level 5", "coverage": 0.9}
-    assert said["by_kind"]["blur"]["auc"] == pytest.approx((mild["auc"] + bad["auc"]) / 2)
-    assert said["cells"] == {"all": 2, "scored_enough": 2}
-    assert said["clean"]["auc"] == at(found, "clean", 0)["auc"]
+    figures = cells(table(), P)
+    summary = metrics(figures)
+    mild, bad = (at(figures, "blur", level) for level in (1, 5))
+    assert summary["mean_drop"] == pytest.approx((mild["drop"] + bad["drop"]) / 2)
+    assert summary["worst"] == {"name": "blur, level 5", **{key: bad[key] for key in ("auc", "auc_low", "auc_high")}}
+    assert summary["most_false_alarms"]["name"] == "blur, level 5"
+    assert summary["least_covered"] == {"name": "blur, level 5", "coverage": 0.9}
+    assert summary["by_kind"]["blur"]["auc"] == pytest.approx((mild["auc"] + bad["auc"]) / 2)
+    assert summary["cells"] == {"all": 2, "scored_enough": 2}
+    assert summary["clean"]["auc"] == at(figures, "clean", 0)["auc"]
 
 
 def test_what_nobody_scores_is_undefined_and_covered_by_nothing():
     whole = table()
     whole.loc[whole["level"] == 5, "score"] = np.nan
-    found = cells(whole, P)
-    lost = at(found, "blur", 5)
+    figures = cells(whole, P)
+    lost = at(figures, "blur", 5)
     assert np.isnan([lost["auc"], lost["drop"]]).all()
     assert lost["coverage"] == 0
-    said = metrics(found)
-    assert (said["worst"]["name"], said["least_covered"]["coverage"]) == ("blur, level 1", 0)
+    summary = metrics(figures)
+    assert (summary["worst"]["name"], summary["least_covered"]["coverage"]) == ("blur, level 1", 0)
     whole.loc[whole["kind"] != "clean", "score"] = np.nan
     assert metrics(cells(whole, P))["worst"] == {"name": None, "auc": None, "auc_low": None, "auc_high": None}
 
@@ -83,10 +83,10 @@ def test_a_cell_in_which_hardly_anything_is_scored_is_not_the_worst_but_counted(
     lost = (whole["level"] == 5) & ~whole["video_id"].isin(["v0", "v1"])
     whole.loc[lost, "score"] = np.nan
     whole.loc[(whole["level"] == 5) & ~lost, "score"] = [0.9, 0.1]
-    said = metrics(cells(whole, P))
-    assert said["worst"]["name"] == said["most_false_alarms"]["name"] == "blur, level 1"
-    assert (said["cells"]["scored_enough"], said["least_covered"]["name"]) == (1, "blur, level 5")
-    assert said["mean_drop"] == at(cells(whole, P), "blur", 1)["drop"]
+    summary = metrics(cells(whole, P))
+    assert summary["worst"]["name"] == summary["most_false_alarms"]["name"] == "blur, level 1"
+    assert (summary["cells"]["scored_enough"], summary["least_covered"]["name"]) == (1, "blur, level 5")
+    assert summary["mean_drop"] == at(cells(whole, P), "blur", 1)["drop"]
 
 
 def test_only_what_is_asked_for_is_tried():
@@ -151,16 +151,16 @@ def test_each_video_goes_through_the_whole_chain_once(tmp_path, monkeypatch, hea
     stage = import_module("stages.robustness")
     import_module("deepfake.perturbed").loaded.cache_clear()
     stage.run()
-    found = json.loads(Path("reports/robustness.json").read_text())["robustness"]
-    assert set(found["by_kind"]) == {"contrast", "resize"}
-    assert found["mean_drop"] is None or -1 <= found["mean_drop"] <= 1
+    summary = json.loads(Path("reports/robustness.json").read_text())["robustness"]
+    assert set(summary["by_kind"]) == {"contrast", "resize"}
+    assert summary["mean_drop"] is None or -1 <= summary["mean_drop"] <= 1
     listed = tables.read(Path("reports/plots/robustness.csv"))
     assert listed["kind"].tolist() == ["clean", "contrast", "resize"]
     scores = tables.read(Path("reports/robustness.csv"))
     assert len(scores) == 9
     assert scores[scores["video_id"] == "lost"]["score"].isna().all()
     assert scores[scores["video_id"] != "lost"]["score"].notna().all()
-    assert found["by_kind"]["contrast"]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
+    assert summary["by_kind"]["contrast"]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
     first = Path("reports/robustness.csv").read_bytes()
     capsys.readouterr()
     stage.run()

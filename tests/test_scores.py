@@ -60,9 +60,9 @@ def test_many_videos_at_once_are_scored_as_one_by_one(how):
         assert Scoring(tracks=how).log_odds(of_it) == pytest.approx(whole[video])
 
 
-@pytest.mark.parametrize(("score", "said"), [(0.0, "real"), (0.499999, "real"), (0.5, "fake"), (1.0, "fake")])
-def test_a_score_at_the_threshold_is_a_fake(score, said):
-    assert verdict(score) == said
+@pytest.mark.parametrize(("score", "word"), [(0.0, "real"), (0.499999, "real"), (0.5, "fake"), (1.0, "fake")])
+def test_a_score_at_the_threshold_is_a_fake(score, word):
+    assert verdict(score) == word
 
 
 @pytest.mark.parametrize(

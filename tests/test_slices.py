@@ -36,12 +36,12 @@ def test_a_video_is_like_its_file_and_its_good_faces():
         {"video_id": ["a", "b"], "method": ["", "swap"], "codec": ["h264", "vp9"], "about_sex": ["f", None]} | sizes
     )
     faces = {"video_id": ["a"] * 4, "track": [0, 0, 1, 2], "width": [10.0, 30, 20, 99], "sharpness": [1.0, 2, 3, 99]}
-    found = properties(videos, pd.DataFrame(faces | {"reason": ["", "", "", "small"]}))
-    assert found.loc["a", ["face_side", "sharpness", "faces", "duration"]].tolist() == [20, 2, 2, 2.0]
-    assert found.loc["a", "bits_per_pixel"] == 5000 * 2 / (100 * 50 * 20)
-    assert found.loc["b", ["face_side", "sharpness", "faces", "bits_per_pixel"]].isna().all()
-    assert found.loc["b", ["method", "codec"]].tolist() == ["swap", "vp9"]
-    assert set(found) == {"face_side", "sharpness", "faces", "duration", "bits_per_pixel", "method", "codec"}
+    table = properties(videos, pd.DataFrame(faces | {"reason": ["", "", "", "small"]}))
+    assert table.loc["a", ["face_side", "sharpness", "faces", "duration"]].tolist() == [20, 2, 2, 2.0]
+    assert table.loc["a", "bits_per_pixel"] == 5000 * 2 / (100 * 50 * 20)
+    assert table.loc["b", ["face_side", "sharpness", "faces", "bits_per_pixel"]].isna().all()
+    assert table.loc["b", ["method", "codec"]].tolist() == ["swap", "vp9"]
+    assert set(table) == {"face_side", "sharpness", "faces", "duration", "bits_per_pixel", "method", "codec"}
 
 
 def test_a_further_column_of_the_manifest_is_a_property_unless_it_names_each_video():
@@ -52,9 +52,9 @@ def test_a_further_column_of_the_manifest_is_a_property_unless_it_names_each_vid
         bitrate=1.0, about_skin=["light", "dark"] * 25, about_comment=[f"take {i}" for i in range(50)], about_camera="x"
     )
     kept = pd.DataFrame({"video_id": ["v0"], "track": 0, "width": 1.0, "sharpness": 1.0, "reason": ""})
-    found = properties(videos, kept)
-    assert "skin" in found
-    assert not {"comment", "camera"} & set(found)
+    table = properties(videos, kept)
+    assert "skin" in table
+    assert not {"comment", "camera"} & set(table)
 
 
 # ---- figures
@@ -62,61 +62,61 @@ def test_a_further_column_of_the_manifest_is_a_property_unless_it_names_each_vid
 
 def test_fakes_of_one_method_stand_against_all_reals():
     table = predictions()
-    found = cut(table)["by_method"]
+    slices = cut(table)["by_method"]
     for name in ("swap", "blend"):
         own = table[(table["label"] == 0) | (table["method"] == name)]
-        assert found[name]["auc"] == pytest.approx(roc_auc_score(own["label"], own["score"]))
-        assert found[name]["auc_low"] < found[name]["auc"] < found[name]["auc_high"]
-        assert (found[name]["reals"], found[name]["fakes"], found[name]["groups"]) == (60, 30, 30)
-    assert set(found) == {"swap", "blend"}
+        assert slices[name]["auc"] == pytest.approx(roc_auc_score(own["label"], own["score"]))
+        assert slices[name]["auc_low"] < slices[name]["auc"] < slices[name]["auc_high"]
+        assert (slices[name]["reals"], slices[name]["fakes"], slices[name]["groups"]) == (60, 30, 30)
+    assert set(slices) == {"swap", "blend"}
 
 
 def test_a_number_is_divided_into_thirds_of_the_test():
     table = predictions()
     side = np.random.default_rng(1).permutation(120.0 + np.arange(120))
-    found = cut(table, face_side=side)["by_face_side"]
-    assert list(found) == ["low", "middle", "high"]
-    assert [(one["from"], one["to"]) for one in found.values()] == [(120, 159), (160, 199), (200, 239)]
+    slices = cut(table, face_side=side)["by_face_side"]
+    assert list(slices) == ["low", "middle", "high"]
+    assert [(part["from"], part["to"]) for part in slices.values()] == [(120, 159), (160, 199), (200, 239)]
     low = table[side < 160]
-    assert found["low"]["auc"] == pytest.approx(roc_auc_score(low["label"], low["score"]))
-    assert sum(one["reals"] + one["fakes"] for one in found.values()) == 120
+    assert slices["low"]["auc"] == pytest.approx(roc_auc_score(low["label"], low["score"]))
+    assert sum(part["reals"] + part["fakes"] for part in slices.values()) == 120
 
 
 def test_a_number_of_few_values_is_divided_where_it_can_be():
-    found = cut(predictions(), faces=[1.0] * 100 + [2.0] * 20, duration=[3.0] * 120)
-    assert {name: (one["from"], one["to"]) for name, one in found["by_faces"].items()} == {
+    figures = cut(predictions(), faces=[1.0] * 100 + [2.0] * 20, duration=[3.0] * 120)
+    assert {name: (part["from"], part["to"]) for name, part in figures["by_faces"].items()} == {
         "low": (1, 1),
         "high": (2, 2),
     }
-    assert "by_duration" not in found
+    assert "by_duration" not in figures
 
 
 def test_what_could_not_be_scored_is_counted_as_an_abstention():
     table = predictions()
     table.loc[:9, ["score", "verdict"]] = [np.nan, None]
-    found = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
-    assert (found["c23"]["abstained"], found["c40"]["abstained"]) == (10, 0)
-    assert found["c23"]["reals"] + found["c23"]["fakes"] == 50
+    slices = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
+    assert (slices["c23"]["abstained"], slices["c40"]["abstained"]) == (10, 0)
+    assert slices["c23"]["reals"] + slices["c23"]["fakes"] == 50
 
 
 def test_the_error_rates_of_a_slice_are_those_of_its_verdicts():
     table = predictions()
-    found = cut(table, sex=["f", "m"] * 60)["by_sex"]  # f are the reals, m the fakes
-    assert found["f"]["auc"] is found["f"]["false_negative_rate"] is None
-    assert found["f"]["false_positive_rate"] == pytest.approx((table["verdict"][::2] == "fake").mean())
-    assert found["m"]["false_negative_rate_low"] < found["m"]["false_negative_rate"]
+    slices = cut(table, sex=["f", "m"] * 60)["by_sex"]  # f are the reals, m the fakes
+    assert slices["f"]["auc"] is slices["f"]["false_negative_rate"] is None
+    assert slices["f"]["false_positive_rate"] == pytest.approx((table["verdict"][::2] == "fake").mean())
+    assert slices["m"]["false_negative_rate_low"] < slices["m"]["false_negative_rate"]
 
 
 def test_the_worst_slice_is_named():
     table = predictions()
     bad = table["video_id"].isin([f"v{i}" for i in range(40, 80)])
     table["score"] = np.where(bad, 1 - table["label"], table["label"]).astype(float)
-    found = cut(table, skin=np.where(bad, "dark", "light"))
-    assert found["worst_slice"]["name"] == "skin: dark"
-    assert found["worst_slice"]["auc"] == 0
+    figures = cut(table, skin=np.where(bad, "dark", "light"))
+    assert figures["worst_slice"]["name"] == "skin: dark"
+    assert figures["worst_slice"]["auc"] == 0
     assert cut(predictions(4, group="one"))["worst_slice"] == dict.fromkeys(("name", "auc", "auc_low", "auc_high"))
 
 
 def test_a_column_of_the_manifest_never_hides_one_of_ours():
-    found = cut(predictions(), score=["high", "low"] * 60)  # a column of that name in a manifest
-    assert "by_score" not in found
+    figures = cut(predictions(), score=["high", "low"] * 60)  # a column of that name in a manifest
+    assert "by_score" not in figures

@@ -57,7 +57,9 @@ def tangle(rng: np.random.Generator) -> pd.DataFrame:
     second = [f"+p{i}" if fake else "" for i, fake in zip(rng.integers(0, 2000, n), label, strict=True)]
     sums = [f"s{i} of {kind}" for i, kind in zip(rng.integers(0, 2000, n), label, strict=True)]
     table = videos([f"{i:03d}.mp4" for i in range(n)], label=label, sha256=sums)
-    table["identities"] = [f"{one}{two}" if rng.random() < 0.8 else "" for one, two in zip(people, second, strict=True)]
+    table["identities"] = [
+        f"{person}{other}" if rng.random() < 0.8 else "" for person, other in zip(people, second, strict=True)
+    ]
     table["source"] = [f"{i:03d}.mp4" if rng.random() < 0.2 else "" for i in rng.integers(0, n, n)]
     return table
 
@@ -78,8 +80,8 @@ def test_nothing_shared_is_on_two_sides(p, seed):
     assert sorted(dealt["video_id"]) == sorted(table["video_id"])
     assert [sides(table, dealt, column) for column in ("identities", "source", "sha256")] == [1, 1, 1]
     place = dealt.set_index("video_id")["split"]
-    made = table[table["source"] != ""]
-    assert place[made["video_id"]].tolist() == place[made["source"]].tolist()  # beside what they are made of
+    fakes = table[table["source"] != ""]
+    assert place[fakes["video_id"]].tolist() == place[fakes["source"]].tolist()  # beside what they are made of
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,8 @@ def test_hashed_shares_hold_on_average():
 @pytest.mark.parametrize("p", [HASH, QUOTA], ids=["hash", "quota"])
 def test_another_seed_is_another_split(p):
     table = pairs(40)
-    one, other = (split(table, kept(table), p.model_copy(update={"seed": seed})) for seed in (0, 1))
-    assert not one["split"].equals(other["split"])
+    first, second = (split(table, kept(table), p.model_copy(update={"seed": seed})) for seed in (0, 1))
+    assert not first["split"].equals(second["split"])
 
 
 def test_quotas_are_exact_in_every_stratum():
@@ -204,10 +206,10 @@ def test_a_leak_in_an_official_split_is_named(columns, leak):
         split(table, kept(table), OFFICIAL)
 
 
-@pytest.mark.parametrize("said", ["id0+id1", "id0 + id1", " id0;id1", "id1,  id0 ", "id1 +\tid0"])
-def test_a_leak_is_found_though_the_groups_overlook_it(monkeypatch, said):
+@pytest.mark.parametrize("identities", ["id0+id1", "id0 + id1", " id0;id1", "id1,  id0 ", "id1 +\tid0"])
+def test_a_leak_is_found_though_the_groups_overlook_it(monkeypatch, identities):
     """The check of the split has its own reading of who is on a video."""
-    table = official(identities=["id0", said, "x", "y", "id1", "z"])
+    table = official(identities=["id0", identities, "x", "y", "id1", "z"])
     assert leaks(table) == ["identity::id1 in test and train"]
     monkeypatch.setattr(relations, "ties", lambda videos, by: [[name] for name in videos["video_id"]])
     dealt = official(identities=["id0", "a", "x", "y", "id0 ", "z"])
@@ -215,20 +217,20 @@ def test_a_leak_is_found_though_the_groups_overlook_it(monkeypatch, said):
         split(dealt, kept(dealt), OFFICIAL)
 
 
-@pytest.mark.parametrize("said", ["", "dev", "Train"])
-def test_a_video_that_the_official_split_leaves_out_is_named(said):
-    table = pd.concat([official(), videos(["stray.mp4"], split=said)], ignore_index=True)
-    with pytest.raises(UserError, match=rf"1 videos are in no split: stray\.mp4 \.\.\.; theirs is '{said}'"):
+@pytest.mark.parametrize("word", ["", "dev", "Train"])
+def test_a_video_that_the_official_split_leaves_out_is_named(word):
+    table = pd.concat([official(), videos(["stray.mp4"], split=word)], ignore_index=True)
+    with pytest.raises(UserError, match=rf"1 videos are in no split: stray\.mp4 \.\.\.; theirs is '{word}'"):
         split(table, kept(table), OFFICIAL)
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "reason"),
     [([0, 1, 0, 0, 0, 1], "no fake in val: "), ([1, 1, 0, 1, 1, 1], "no real in train, no real in test: ")],
 )
-def test_a_split_without_a_class_is_a_mistake(labels, said):
+def test_a_split_without_a_class_is_a_mistake(labels, reason):
     table = official().assign(label=labels)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=reason):
         split(table, kept(table), OFFICIAL)
 
 
@@ -271,8 +273,8 @@ def test_a_class_that_gave_no_faces_is_not_there():
 def test_the_status_is_that_after_all_steps():
     table = videos(list("abcdef"), status=["ok", "truncated", "ok", "ok", "decode_error", "missing"])
     faces = pd.DataFrame({"video_id": list("aabbcc"), "reason": ["", "small", "blurred", "", "small", "blurred"]})
-    said = ["ok", "truncated", "too_few_faces", "no_face", "decode_error", "missing"]
-    assert status(table, faces).tolist() == said
+    expected = ["ok", "truncated", "too_few_faces", "no_face", "decode_error", "missing"]
+    assert status(table, faces).tolist() == expected
 
 
 def test_videos_without_faces_are_dealt_too():
@@ -294,11 +296,11 @@ def test_the_summary_counts_videos_by_split():
     broken = videos(["broken.mp4"], status="decode_error", identities="swap0a")
     table = pd.concat([pairs(20), broken], ignore_index=True)
     dealt = split(table, kept(table.iloc[:-1]), QUOTA)
-    said = summary(dealt)
+    parts = summary(dealt)
     home = dealt.set_index("video_id")["split"]["broken.mp4"]
-    assert sum(part["share"] for part in said.values()) == pytest.approx(1)
-    assert {name: part["unusable"] for name, part in said.items()} == {n: int(n == home) for n in said}
-    train = said["train"]
+    assert sum(part["share"] for part in parts.values()) == pytest.approx(1)
+    assert {name: part["unusable"] for name, part in parts.items()} == {n: int(n == home) for n in parts}
+    train = parts["train"]
     assert (train["groups"], train["real"], train["fake"], train["methods"]) == (14, 28, 28, {"swap": 28})
 
 
@@ -355,8 +357,8 @@ def test_the_stage_says_what_is_open_and_counts_it(tmp_path, monkeypatch, capsys
     tables.write(Path("data/videos.csv"), table)
     tables.write(Path("data/kept.parquet"), kept(table))
     run()
-    said = capsys.readouterr().err.splitlines()
-    assert said == [
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
         "warning: 1 videos say no identity; each counts as a person of its own (swap0a.mp4)",
         "warning: 40 videos are made of a source that is none of the videos; mind its spelling"
         " (swap0a_swap0b.mp4, swap0b_swap0a.mp4, swap10a_swap10b.mp4 ...)",
@@ -473,7 +475,7 @@ def listed(tmp_path, text: str) -> SplitParams:
 def test_a_table_says_the_split_of_each_video(tmp_path):
     table = official(path=[f"{i}.mp4" for i in range(6)])
     lines = ["train", "Train", "validation", "val", "test", "TEST"]
-    p = listed(tmp_path, "path,split\n" + "".join(f"{i}.mp4,{said}\n" for i, said in enumerate(lines)))
+    p = listed(tmp_path, "path,split\n" + "".join(f"{i}.mp4,{word}\n" for i, word in enumerate(lines)))
     assert split(table, kept(table), p)["split"].tolist() == ["train", "train", "val", "val", "test", "test"]
     more = pd.concat([table, videos(["6.mp4"], path="6.mp4")], ignore_index=True)
     with pytest.raises(UserError, match=r"1 videos are in no split: 6\.mp4"):

@@ -53,8 +53,8 @@ def settings(section: str = "", **values: Any) -> None:
 
 def mistake(end: tuple[int, str, str], error: str, hint: str) -> None:
     """One error and one hint, nothing else; exit code 2."""
-    code, said, complaint = end
-    assert (code, said) == (2, "")
+    code, output, complaint = end
+    assert (code, output) == (2, "")
     first, second = complaint.splitlines()
     assert first.startswith(f"error: {error}")
     assert second.startswith(f"  hint: {hint}")
@@ -62,10 +62,10 @@ def mistake(end: tuple[int, str, str], error: str, hint: str) -> None:
 
 @pytest.mark.parametrize("name", [*STAGES, "code"])
 def test_a_stage_has_help_that_says_what_changes_its_speed(stage, name):
-    code, said, complaint = stage(name, "--help")
+    code, output, complaint = stage(name, "--help")
     assert (code, complaint) == (0, "")
-    assert "JOBS=n" in said
-    assert "[default: " in said  # each path may be another one
+    assert "JOBS=n" in output
+    assert "[default: " in output  # each path may be another one
 
 
 def test_a_stage_is_a_module_that_runs():
@@ -159,8 +159,8 @@ def test_all_videos_being_broken_is_a_mistake(stage, tmp_path):
     settings("extract", root="videos", layout="folders")
     (tmp_path / "videos/real").mkdir(parents=True)
     (tmp_path / "videos/real/a.mp4").touch()
-    code, said, complaint = stage("extract")
-    assert (code, said) == (2, "")
+    code, output, complaint = stage("extract")
+    assert (code, output) == (2, "")
     assert complaint.startswith("error: videos: none of the 1 videos can be decoded: the file is empty")
 
 
@@ -182,6 +182,6 @@ def test_a_stage_that_leaves_the_store_above_its_bound_says_what_went(capsys, mo
     gone = [cache.Entry("extract", Path("a"), 0.0, size=3, own=1_500_000_000)] * 2
     monkeypatch.setattr(command.items, "tidy", lambda: gone)
     command.done("extract", "3 videos", Path("data/frames"))
-    said = capsys.readouterr()
-    assert said.out == "extract: 3 videos -> data/frames\n"
-    assert said.err == "store: 2 results, 3.0 GB, were unused longest and went\n"
+    captured = capsys.readouterr()
+    assert captured.out == "extract: 3 videos -> data/frames\n"
+    assert captured.err == "store: 2 results, 3.0 GB, were unused longest and went\n"

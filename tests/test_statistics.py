@@ -32,10 +32,10 @@ def random(count: int = 60, seed: int = 0, groups: int = 12) -> Sample:
     return sample(label, score, group=rng.integers(0, groups, count).clip(0, groups - 1))
 
 
-def of(one: Sample, weights=None) -> dict[str, float]:
+def of(videos: Sample, weights=None) -> dict[str, float]:
     """The figures by name, of one weighting of the groups."""
     times = None if weights is None else np.array([weights], float)
-    return {name: float(value[0]) for name, value in figures(one, times).items()}
+    return {name: float(value[0]) for name, value in figures(videos, times).items()}
 
 
 def by_the_book(label, score, called, weight) -> dict[str, float]:
@@ -77,33 +77,33 @@ def eer_of_roc(false, true) -> float:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_figures_are_those_of_scikit_learn(seed):
-    one = random(seed=seed)
-    found = of(one)
-    assert found.pop("ece") >= 0
-    assert found == pytest.approx(by_the_book(one.label, one.score, one.called, np.ones(60)), abs=1e-6)
+    videos = random(seed=seed)
+    result = of(videos)
+    assert result.pop("ece") >= 0
+    assert result == pytest.approx(by_the_book(videos.label, videos.score, videos.called, np.ones(60)), abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_figures_of_weighted_people_are_those_of_weighted_rows(seed):
-    one = random(seed=seed)
+    videos = random(seed=seed)
     weights = np.random.default_rng(seed).multinomial(12, np.full(12, 1 / 12)).astype(float)
-    found = of(one, weights)
-    found.pop("ece")
-    there = weights[one.group] > 0
-    rows = (one.label[there], one.score[there], one.called[there], weights[one.group][there])
-    assert found == pytest.approx(by_the_book(*rows), abs=1e-6)
+    result = of(videos, weights)
+    result.pop("ece")
+    there = weights[videos.group] > 0
+    rows = (videos.label[there], videos.score[there], videos.called[there], weights[videos.group][there])
+    assert result == pytest.approx(by_the_book(*rows), abs=1e-6)
 
 
 def test_many_weightings_at_once_are_each_by_itself():
-    one = random()
+    videos = random()
     times = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), 50).astype(float)
-    together = figures(one, times)
+    together = figures(videos, times)
     for name, values in together.items():
-        assert values == pytest.approx([of(one, row)[name] for row in times], nan_ok=True), name
+        assert values == pytest.approx([of(videos, row)[name] for row in times], nan_ok=True), name
 
 
 def test_the_figures_by_pencil():
-    found = of(sample([0, 0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.7, 0.4, 0.9]))
+    result = of(sample([0, 0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.7, 0.4, 0.9]))
     expected = {
         "auc": 7 / 8,  # of 8 pairs of a real and a fake, one is the wrong way round
         "ap": (1 + 2 / 3) / 2,  # precision at each fake, best first
@@ -122,7 +122,7 @@ def test_the_figures_by_pencil():
         "log_loss": -np.log([0.9, 0.8, 0.7, 0.3, 0.4, 0.9]).mean(),
         "cllr": -(np.log2([0.9, 0.8, 0.7, 0.3]).mean() + np.log2([0.4, 0.9]).mean()) / 2,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert {name: result[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ def test_the_equal_error_rate_of_few_scores(labels, scores, rate):
 
 
 def test_the_decisions_are_those_of_the_frozen_threshold():
-    found = of(sample([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], called=[True] * 4))
-    assert (found["auc"], found["accuracy"], found["false_positive_rate"]) == (1.0, 0.5, 1.0)
+    result = of(sample([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], called=[True] * 4))
+    assert (result["auc"], result["accuracy"], result["false_positive_rate"]) == (1.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize(
     ("prevalence", "precision"), [(0.5, 2 / 3), (0.01, 0.01 / (0.01 + 0.99 / 2)), (0.99, 0.99 / 0.995)]
 )
 def test_the_precision_falls_with_the_share_of_fakes_that_is_supposed(prevalence, precision):
-    one = sample([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9])  # recall 1, half of the reals are false alarms
-    assert figures(one, prevalence=prevalence)["precision_at_prevalence"][0] == pytest.approx(precision)
+    videos = sample([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9])  # recall 1, half of the reals are false alarms
+    assert figures(videos, prevalence=prevalence)["precision_at_prevalence"][0] == pytest.approx(precision)
 
 
 def test_the_calibration_error_is_the_mean_gap_of_bins_of_equal_mass():
@@ -159,7 +159,7 @@ def test_the_calibration_error_is_the_mean_gap_of_bins_of_equal_mass():
     score = rng.random(500)
     label = (rng.random(500) < score**2).astype(int)
     bins = np.array_split(np.argsort(score), BINS)  # 50 each
-    gaps = [abs(score[some].mean() - label[some].mean()) for some in bins]
+    gaps = [abs(score[rows].mean() - label[rows].mean()) for rows in bins]
     assert of(sample(label, score))["ece"] == pytest.approx(np.mean(gaps))
 
 
@@ -174,35 +174,35 @@ def test_odds_that_say_nothing_cost_one_bit():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_minimal_cllr_is_that_of_scores_calibrated_by_isotonic_regression(seed):
-    one = random(200, seed)
-    fakes = one.label.mean()
-    weight = np.where(one.label == 1, 0.5 / fakes, 0.5 / (1 - fakes))
-    p = IsotonicRegression(y_min=0, y_max=1).fit(one.score, one.label, weight).predict(one.score)
+    videos = random(200, seed)
+    fakes = videos.label.mean()
+    weight = np.where(videos.label == 1, 0.5 / fakes, 0.5 / (1 - fakes))
+    p = IsotonicRegression(y_min=0, y_max=1).fit(videos.score, videos.label, weight).predict(videos.score)
     best = np.clip(p, 1e-15, 1 - 1e-15)
-    assert min_cllr(one) == pytest.approx(of(sample(one.label, best))["cllr"], abs=1e-6)
-    assert min_cllr(one) <= of(one)["cllr"]
+    assert min_cllr(videos) == pytest.approx(of(sample(videos.label, best))["cllr"], abs=1e-6)
+    assert min_cllr(videos) <= of(videos)["cllr"]
 
 
 def test_the_minimal_cllr_asks_for_the_order_alone():
-    one = random(100)
-    assert min_cllr(sample(one.label, one.score**3)) == pytest.approx(min_cllr(one))
+    videos = random(100)
+    assert min_cllr(sample(videos.label, videos.score**3)) == pytest.approx(min_cllr(videos))
     assert min_cllr(sample([0, 0, 1], [0.1, 0.2, 0.3])) == 0
 
 
 def test_three_videos_have_figures():
-    found = of(sample([0, 1, 1], [0.2, 0.2, 0.9]))
-    assert (found["auc"], found["accuracy"]) == (pytest.approx(0.75), pytest.approx(2 / 3))
+    result = of(sample([0, 1, 1], [0.2, 0.2, 0.9]))
+    assert (result["auc"], result["accuracy"]) == (pytest.approx(0.75), pytest.approx(2 / 3))
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_leaves_what_wants_both_undefined(label):
-    found = of(sample([label] * 3, [0.9 * label, 0.8 * label, 0.7 * label]))
-    undefined = {name for name, value in found.items() if np.isnan(value)}
+    result = of(sample([label] * 3, [0.9 * label, 0.8 * label, 0.7 * label]))
+    undefined = {name for name, value in result.items() if np.isnan(value)}
     both = {"auc", "ap", "eer", *RATES, "balanced_accuracy", "mcc", "cllr", "precision_at_prevalence"}
     assert undefined == both | (
         {"false_positive_rate"} if label else {"recall", "false_negative_rate", "precision", "f1"}
     )
-    assert found["accuracy"] == 1
+    assert result["accuracy"] == 1
 
 
 def test_without_rows_nothing_is_said():
@@ -221,23 +221,23 @@ def test_a_sample_of_a_table_knows_its_people():
     table = pd.DataFrame(
         {"label": [0, 1, 1], "score": [0.1, 0.9, 0.4], "other": 0.3, "verdict": ["real", "fake", "real"]}
     )
-    one = Sample.of(table.assign(group=["b", "a", "b"]), "other")
-    assert (one.group.tolist(), one.groups, one.people("auc")) == ([1, 0, 1], 2, 1)
-    assert [one.people(name) for name in ("recall", "false_positive_rate", "accuracy")] == [2, 1, 2]
-    assert (one.called.tolist(), one.score.tolist()) == ([False, True, False], [0.3] * 3)
+    sample = Sample.of(table.assign(group=["b", "a", "b"]), "other")
+    assert (sample.group.tolist(), sample.groups, sample.people("auc")) == ([1, 0, 1], 2, 1)
+    assert [sample.people(name) for name in ("recall", "false_positive_rate", "accuracy")] == [2, 1, 2]
+    assert (sample.called.tolist(), sample.score.tolist()) == ([False, True, False], [0.3] * 3)
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_rows_take_seconds_and_little_memory():
     rng = np.random.default_rng(0)
     label, group = rng.integers(0, 2, 100_000), rng.integers(0, 300, 100_000)
-    one = sample(label, expit(rng.normal(size=100_000) + label).round(6), group=group)
+    videos = sample(label, expit(rng.normal(size=100_000) + label).round(6), group=group)
     start = time.process_time()
     with warnings.catch_warnings():
-        found = described(one, resamples=1000, seed=0)
+        result = described(videos, resamples=1000, seed=0)
     assert time.process_time() - start < 10  # s; 3 were measured
     tracemalloc.start()
-    figures(one, np.ones((100, 300)))
+    figures(videos, np.ones((100, 300)))
     assert tracemalloc.get_traced_memory()[1] < 2**28  # bytes: 256 MB
     tracemalloc.stop()
-    assert found["auc_low"] < found["auc"] < found["auc_high"]
+    assert result["auc_low"] < result["auc"] < result["auc_high"]

@@ -84,8 +84,8 @@ def tracks(tmp_path) -> Tracks:
 
 
 def fit_one(train: Tracks, val: Tracks, p: TrainParams, curves: Path, **options) -> Learnt:
-    (one,) = fit(train, val, p, curves, **options)
-    return one
+    (learnt,) = fit(train, val, p, curves, **options)
+    return learnt
 
 
 def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
@@ -98,14 +98,14 @@ def halves(tracks: Tracks) -> tuple[Tracks, Tracks]:
 
 @pytest.mark.parametrize("balance", ["pairs", "weights", "none"])
 def test_a_patch_that_marks_the_fakes_is_learnt_in_three_epochs(tracks, tmp_path, balance):
-    one = fit_one(*halves(tracks), params(balance=balance), tmp_path / "curves")
-    assert one.known is not None
-    assert one.validation["distance"].between(0, np.inf, inclusive="neither").all()
-    assert (one.validation["video_id"].nunique(), auc_of(one)) == (8, 1.0)
-    assert 0 <= one.epoch < 3
-    assert not one.network.training
+    learnt = fit_one(*halves(tracks), params(balance=balance), tmp_path / "curves")
+    assert learnt.known is not None
+    assert learnt.validation["distance"].between(0, np.inf, inclusive="neither").all()
+    assert (learnt.validation["video_id"].nunique(), auc_of(learnt)) == (8, 1.0)
+    assert 0 <= learnt.epoch < 3
+    assert not learnt.network.training
     for label in (0, 1):  # faces it has never seen
-        logits = [logits_of(one.network, faces(label, seed), [[0, 1]], 2, 32)[0] for seed in range(100, 105)]
+        logits = [logits_of(learnt.network, faces(label, seed), [[0, 1]], 2, 32)[0] for seed in range(100, 105)]
         assert {logit > 0 for logit in logits} == {bool(label)}
 
 
@@ -115,22 +115,22 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tracks, tmp_p
     for number, seed in enumerate((0, 0, 1)):
         p = params(head=head, epochs=1, draws=1, seed=seed)
         torch.rand(number)  # whatever was drawn before
-        one = fit_one(*halves(tracks), p, tmp_path / f"curves{number}")
-        trained = bundle.Trained(one.network.state_dict(), p.model_dump(), one.epoch)
-        bundle.save_networks(tmp_path / f"networks{number}", [trained], one.validation.assign(member=0))
+        learnt = fit_one(*halves(tracks), p, tmp_path / f"curves{number}")
+        trained = bundle.Trained(learnt.network.state_dict(), p.model_dump(), learnt.epoch)
+        bundle.save_networks(tmp_path / f"networks{number}", [trained], learnt.validation.assign(member=0))
         weights.append([file.read_bytes() for file in sorted((tmp_path / f"networks{number}").iterdir())])
     assert len(weights[0]) == 3
     assert weights[0] == weights[1]
     assert weights[0][0] != weights[2][0]
 
 
-def auc_of(one: Learnt) -> float:
-    return float(validated(*scores_of(one))["auc"])
+def auc_of(learnt: Learnt) -> float:
+    return float(validated(*scores_of(learnt))["auc"])
 
 
-def scores_of(one: Learnt) -> tuple[np.ndarray, np.ndarray]:
+def scores_of(learnt: Learnt) -> tuple[np.ndarray, np.ndarray]:
     """Labels and P(fake) of the videos of validation."""
-    clips = one.validation.groupby("video_id").agg({"label": "first", "logit": list}).reset_index()
+    clips = learnt.validation.groupby("video_id").agg({"label": "first", "logit": list}).reset_index()
     return video_scores(clips, clips["logit"].tolist())
 
 
@@ -142,22 +142,22 @@ def curve(folder: Path, name: str) -> "pd.Series[float]":
 @pytest.mark.parametrize("settings", [{}, {"precision": "bf16-mixed"}, {"trainable": "norm_only"}])
 def test_what_is_validated_is_what_is_kept(tracks, tmp_path, ema, settings):
     p = params(ema=ema, learning_rate=0.003, **settings)
-    one = fit_one(*halves(tracks), p, tmp_path / "curves")
+    learnt = fit_one(*halves(tracks), p, tmp_path / "curves")
     losses = curve(tmp_path / "curves", "val/loss")
     assert len(losses) == 3
     assert losses.max() - losses.min() > 1e-3  # else any epoch would do
-    assert one.epoch == losses.argmin()
-    assert validated(*scores_of(one))["loss"] == pytest.approx(losses.min(), rel=1e-4)
-    again = [logits_of(one.network, faces(i % 2, i), [[0, 2], [1]], 2, 32) for i in (4, 5)]
-    assert again[0] == pytest.approx(one.validation["logit"].tolist()[:2], abs=1e-5)
-    assert again[1] == pytest.approx(one.validation["logit"].tolist()[2:4], abs=1e-5)
+    assert learnt.epoch == losses.argmin()
+    assert validated(*scores_of(learnt))["loss"] == pytest.approx(losses.min(), rel=1e-4)
+    again = [logits_of(learnt.network, faces(i % 2, i), [[0, 2], [1]], 2, 32) for i in (4, 5)]
+    assert again[0] == pytest.approx(learnt.validation["logit"].tolist()[:2], abs=1e-5)
+    assert again[1] == pytest.approx(learnt.validation["logit"].tolist()[2:4], abs=1e-5)
 
 
 @pytest.mark.parametrize(("best", "worst"), [("auc", min), ("accuracy", min), ("loss", max)])
 def test_the_epoch_is_the_best_by_what_was_asked_for(tracks, tmp_path, best, worst):
-    one = fit_one(*halves(tracks), params(best=best, learning_rate=0.0005, epochs=4), tmp_path / "curves")
-    found = curve(tmp_path / "curves", f"val/{best}")
-    assert found[one.epoch] == {min: max, max: min}[worst](found)
+    learnt = fit_one(*halves(tracks), params(best=best, learning_rate=0.0005, epochs=4), tmp_path / "curves")
+    values = curve(tmp_path / "curves", f"val/{best}")
+    assert values[learnt.epoch] == {min: max, max: min}[worst](values)
 
 
 def test_the_statistics_of_batch_norm_are_those_of_the_weights_that_are_validated():
@@ -189,10 +189,10 @@ def test_it_stops_when_validation_gets_no_better(tracks, tmp_path):
 def test_labels_without_meaning_are_those_that_are_learnt_from(tracks, tmp_path):
     learning, val = halves(tracks)
     p = params(epochs=1, draws=1)
-    one = fit_one(learning, val, params(epochs=1, draws=1, shuffle_labels=True), tmp_path / "one")
+    learnt = fit_one(learning, val, params(epochs=1, draws=1, shuffle_labels=True), tmp_path / "one")
     other = fit_one(shuffled(learning, 0), shuffled(val, 1), p, tmp_path / "other")
-    pd.testing.assert_frame_equal(one.validation, other.validation)
-    for name, weight in one.network.state_dict().items():
+    pd.testing.assert_frame_equal(learnt.validation, other.validation)
+    for name, weight in learnt.network.state_dict().items():
         torch.testing.assert_close(weight, other.network.state_dict()[name], rtol=0, atol=0)
 
 
@@ -211,11 +211,11 @@ def test_what_is_idle_shapes_no_training():
     logits, labels = torch.tensor([-2.0, 3.0]), torch.tensor([0.0, 0.0])
     assert loss_of(logits, labels, p, 1.0) == loss_of(logits, labels, other, 1.0)
     states, rates = [], []
-    for one in (p, other):
+    for chosen in (p, other):
         torch.manual_seed(0)
-        states.append(Network(one).state_dict())
+        states.append(Network(chosen).state_dict())
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-        rate = schedule(optimizer, one, steps=1)
+        rate = schedule(optimizer, chosen, steps=1)
         for _ in range(3):
             optimizer.step()
             rate.step()
@@ -255,12 +255,12 @@ def test_the_losses_are_those_of_torch_and_of_the_paper():
 )
 def test_the_rate_follows_its_schedule(settings, factors):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    rates, found = schedule(optimizer, params(epochs=4, **settings), steps=2), []
+    rates, seen = schedule(optimizer, params(epochs=4, **settings), steps=2), []
     for _ in factors:
-        found.append(optimizer.param_groups[0]["lr"])
+        seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         rates.step()
-    assert found == pytest.approx(factors, abs=1e-4)
+    assert seen == pytest.approx(factors, abs=1e-4)
 
 
 def test_a_plateau_with_a_warm_up_is_refused():
@@ -280,8 +280,8 @@ def test_a_plateau_with_a_warm_up_is_refused():
     ],
 )
 def test_every_way_of_learning_learns(tracks, tmp_path, settings):
-    one = fit_one(*halves(tracks), params(epochs=4, draws=4, **settings), tmp_path / "curves")
-    assert auc_of(one) == 1.0
+    learnt = fit_one(*halves(tracks), params(epochs=4, draws=4, **settings), tmp_path / "curves")
+    assert auc_of(learnt) == 1.0
 
 
 def noisy(label: int, seed: int) -> video.Images:
@@ -316,20 +316,20 @@ def reals(tmp_path) -> Tracks:
 
 def test_reals_alone_are_learnt_from_beside_their_blends(reals, tmp_path):
     p = params(side=64, epochs=10, draws=6, head="mean")
-    one = fit_one(*halves(reals), p, tmp_path / "curves", self_blend=1.0)
-    assert one.validation["video_id"].nunique() == 16  # each of 8 reals, and its blend
-    assert auc_of(one) > 0.8
+    learnt = fit_one(*halves(reals), p, tmp_path / "curves", self_blend=1.0)
+    assert learnt.validation["video_id"].nunique() == 16  # each of 8 reals, and its blend
+    assert auc_of(learnt) > 0.8
 
 
 @pytest.mark.parametrize(
-    ("settings", "self_blend", "said"),
+    ("settings", "self_blend", "reason"),
     [
         ({}, 0.0, "no fakes to learn from"),
         ({"balance": "weights"}, 1.0, "a blend stands beside its real"),
     ],
 )
-def test_reals_alone_without_their_blends_are_refused(reals, tmp_path, settings, self_blend, said):
-    with pytest.raises(UserError, match=said):
+def test_reals_alone_without_their_blends_are_refused(reals, tmp_path, settings, self_blend, reason):
+    with pytest.raises(UserError, match=reason):
         fit(*halves(reals), params(**settings), tmp_path / "curves", self_blend)
 
 
@@ -435,9 +435,9 @@ def test_several_seeds_make_an_ensemble(clips, tmp_path, capsys):
     run()
     assert "train: 2 networks, of epoch" in capsys.readouterr().out
     calibrate()
-    made = load(tmp_path / "models/detector")
-    assert len(made.members) == 2
-    assert made.members[0].logits(faces(0, 5)) != made.members[1].logits(faces(0, 5))
+    detector = load(tmp_path / "models/detector")
+    assert len(detector.members) == 2
+    assert detector.members[0].logits(faces(0, 5)) != detector.members[1].logits(faces(0, 5))
     assert capsys.readouterr().out.startswith("calibrate: validation AUC 1.000, loss ")
 
 
@@ -466,7 +466,7 @@ def test_the_curves_hold_a_row_for_each_epoch(clips, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "said", "hint"),
+    ("columns", "reason", "hint"),
     [
         ({"encoder": "cn"}, "no encoder 'cn'; there are: cnn", "did you mean 'cnn'?"),
         ({"head": "lstmm"}, "no head 'lstmm'; there are: attention, gru, lstm", "did you mean 'lstm'?"),
@@ -475,10 +475,10 @@ def test_the_curves_hold_a_row_for_each_epoch(clips, tmp_path):
         ({"frames": 4}, "train.frames: 4 is more than any track has (the longest has 3)", "lower it, or raise"),
     ],
 )
-def test_a_wrong_setting_is_said_before_any_work(clips, tmp_path, columns, said, hint):
+def test_a_wrong_setting_is_said_before_any_work(clips, tmp_path, columns, reason, hint):
     settings(**columns)
     with pytest.raises(UserError) as error:
         run()
-    assert said in error.value.args[0]
+    assert reason in error.value.args[0]
     assert hint in error.value.hint
     assert not (tmp_path / "models").exists()

@@ -21,7 +21,7 @@ def planes(picture: av.VideoFrame) -> list[np.ndarray]:
     """The brightness and the colours of a planar picture, each (height, width), as they are."""
     kind = np.uint8 if picture.format.components[0].bits == 8 else np.uint16
     lines = [np.frombuffer(plane, kind).reshape(plane.height, -1) for plane in picture.planes]
-    return [some[:, : plane.width] for some, plane in zip(lines, picture.planes, strict=True)]
+    return [line[:, : plane.width] for line, plane in zip(lines, picture.planes, strict=True)]
 
 
 def decoded(path: Path) -> tuple[int, Exception | None]:
@@ -74,14 +74,14 @@ def test_the_colours_of_stored_frames_are_those_of_the_decoded_ones(tmp_path, no
 def test_the_matrix_and_range_of_a_video_are_honoured_and_kept(tmp_path, space, number, full_range):
     colors = np.array([[255, 0, 0], [0, 200, 30], [20, 40, 240]], np.uint8)
     image = np.broadcast_to(np.repeat(colors, 16, 0), (16, 48, 3))
-    made = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     of = ColorRange.JPEG if full_range else ColorRange.MPEG
     form = "yuvj420p" if full_range else "yuv420p"
     with av.open(tmp_path / "a.mp4", "w") as file:
         stream = file.add_stream("libx264", rate=25, options={"qp": "0"})
         stream.width, stream.height, stream.pix_fmt = 48, 16, form
         stream.codec_context.colorspace, stream.codec_context.color_range = number, of
-        file.mux(stream.encode(made.reformat(format=form, dst_colorspace=space, dst_color_range=of)))
+        file.mux(stream.encode(frame.reformat(format=form, dst_colorspace=space, dst_color_range=of)))
         file.mux(stream.encode())
     shown = video.images(tmp_path / "a.mp4")
     assert np.abs(shown[0, 8, 8::16].astype(int) - colors).max() <= 2
@@ -160,7 +160,7 @@ def test_frames_come_in_the_order_of_showing(film, tmp_path):
         stored = [packet.pts for packet in file.demux(video=0) if packet.size]
     assert stored != sorted(stored)
     shown = [(frame.time, frame.rgb().mean()) for frame in video.read(tmp_path / "a.mp4")]
-    assert all(a < b for one, other in pairwise(shown) for a, b in zip(one, other, strict=True))
+    assert all(a < b for before, after in pairwise(shown) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 3), (180, 2), (270, 1)])

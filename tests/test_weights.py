@@ -101,9 +101,9 @@ def test_weights_come_from_a_file_and_what_else_it_holds_is_left_out(form, tmp_p
 def test_the_positions_of_a_vit_are_fitted_to_faces_of_another_size(tmp_path):
     given = network(encoder="timm", backbone="test_vit", side=32).encoder.net
     torch.save(given.state_dict(), tmp_path / "vit.pth")
-    made = {"encoder": "timm", "backbone": "test_vit", "pretrained": str(tmp_path / "vit.pth")}
-    assert (Network(architecture(**made)).encoder.net.pos_embed == given.pos_embed).all()
-    assert Network(architecture(**made, side=64)).encoder.net.pos_embed.shape[1] > given.pos_embed.shape[1]
+    settings = {"encoder": "timm", "backbone": "test_vit", "pretrained": str(tmp_path / "vit.pth")}
+    assert (Network(architecture(**settings)).encoder.net.pos_embed == given.pos_embed).all()
+    assert Network(architecture(**settings, side=64)).encoder.net.pos_embed.shape[1] > given.pos_embed.shape[1]
 
 
 class Code:
