@@ -11,7 +11,7 @@ import pytest
 from deepfake import extract, video
 from deepfake.base import params
 from deepfake.base.items import Item
-from deepfake.dataset.alike import FRAMES, SIDE, fingerprint, pairs, places
+from deepfake.dataset.alike import CLOSE, FRAMES, SIDE, fingerprint, pairs, places
 from deepfake.extract import ExtractParams
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +53,28 @@ def test_what_shows_nothing_is_like_nothing(odd, tmp_path):
     assert print_of(odd("black"), tmp_path / "black") == ""
     assert print_of(odd("text"), tmp_path / "text") == ""
     assert pairs(("", "")) == []
+
+
+def test_of_many_all_are_found_that_holding_each_against_each_finds():
+    """Copies of which 0 to 140 of the bits differ, three equal ones, and others."""
+    rng = np.random.default_rng(1)
+    bits = rng.integers(0, 2, (1200, FRAMES * 256), np.uint8)
+    for i in range(300):
+        bits[600 + i] = bits[i]
+        bits[600 + i, rng.choice(bits.shape[1], rng.integers(141), replace=False)] ^= 1
+    bits[1000:1003] = bits[999]
+    signs = bits.astype(np.float32) * 2 - 1
+    close = np.argwhere(signs @ signs.T >= bits.shape[1] * (1 - 2 * CLOSE)).tolist()
+    prints = tuple(np.packbits(row).tobytes().hex() for row in bits)
+    assert pairs(prints) == [(i, j) for i, j in close if i < j]
+
+
+def test_pictures_that_many_share_a_background_are_told_apart():
+    """A fifth of the bits differ between any two: not copies, though most samples of bits bring some together."""
+    rng = np.random.default_rng(1)
+    one = rng.integers(0, 2, FRAMES * 256, np.uint8)
+    prints = [one ^ (rng.random(len(one)) < 0.12).astype(np.uint8) for _ in range(600)]
+    assert pairs(tuple(np.packbits(bits).tobytes().hex() for bits in prints)) == []
 
 
 def test_a_photograph_has_a_fingerprint_too(odd, tmp_path):

@@ -266,6 +266,14 @@ def test_too_few_scored_of_either_class_fail_the_stage_and_say_why(label):
     too_few(measured(random(40)), 1.0)
 
 
+def test_too_few_scored_of_a_further_dataset_fail_the_stage_by_its_name():
+    further = random(40)
+    further.loc[further["label"] == 1, ["score", "status"]] = [np.nan, "no_face"]
+    figures = measured(random(40)) | {"extra": {"celebdf": {"coverage": coverage(further)}}}
+    with pytest.raises(UserError, match=r"0.0% of the fake celebdf videos .* is 50.0% .lost: .* no_face"):
+        too_few(figures, P.min_coverage)
+
+
 def test_the_words_of_the_standard_for_presentation_attacks():
     table = videos(
         [0, 0, 0, 0, 1, 1, 1, 1, 1],

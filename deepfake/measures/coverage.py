@@ -52,16 +52,18 @@ def auc_of(scored: pd.DataFrame) -> float:
     return float(roc_auc_score(scored["label"], scored["score"]))
 
 
-def too_few(lacking: dict[str, Any], least: float) -> None:
-    """Raise UserError where less of a class could be scored than is asked for."""
-    for label in ("real", "fake"):
-        if (share := lacking["coverage"][f"ok_{label}"]) is not None and share < least:
-            lost = ", ".join(f"{n} {reason}" for reason, n in lacking["coverage"]["missing"].items() if n)
-            raise UserError(
-                f"{share:.1%} of the {label} test videos could be scored, evaluate.min_coverage is {least:.1%}"
-                f" (lost: {lost})",
-                "figures of what is left flatter: mend detect or filter, or lower evaluate.min_coverage",
-            )
+def too_few(figures: dict[str, Any], least: float) -> None:
+    """Raise UserError where less of a class of the test, or of a further dataset, could be scored than is asked for."""
+    for name, part in {"test": figures, **figures.get("extra", {})}.items():
+        counts = part["coverage"]
+        for label in ("real", "fake"):
+            if (share := counts[f"ok_{label}"]) is not None and share < least:
+                lost = ", ".join(f"{n} {reason}" for reason, n in counts["missing"].items() if n)
+                raise UserError(
+                    f"{share:.1%} of the {label} {name} videos could be scored, evaluate.min_coverage is {least:.1%}"
+                    f" (lost: {lost})",
+                    "figures of what is left flatter: mend detect or filter, or lower evaluate.min_coverage",
+                )
 
 
 def presentation_attack(videos: pd.DataFrame) -> dict[str, Any]:
