@@ -30,6 +30,10 @@ class RedrawParams(Params):
     batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)
 
+    def idle(self) -> set[str]:
+        """Which there are: each has its own in its arguments, and is not made again for another."""
+        return {"decoders", "adversary"}
+
 
 def reals(clips: "pd.DataFrame") -> "pd.DataFrame":
     """The clips that are redrawn: those of reals that are learnt from or validated on, train first."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from deepfake import redraw, video
+from deepfake.base import items
 from deepfake.base.items import Item
 from deepfake.models.autoencoder import WAYS, Autoencoder, trained
 from deepfake.redraw import RedrawParams
@@ -52,6 +53,16 @@ def test_every_face_is_drawn_and_the_same_for_the_same_seed(heads, tmp_path):
 
 def test_there_is_a_generator_for_each_way_and_rival():
     p = P.model_copy(update={"decoders": ["transposed", "bilinear"], "adversary": True})
-    items: list[Item] = redraw.todo([], 0, p)
-    assert [item.name for item in items] == ["bilinear", "bilinear_adversary", "transposed", "transposed_adversary"]
+    todo: list[Item] = redraw.todo([], 0, p)
+    assert [item.name for item in todo] == ["bilinear", "bilinear_adversary", "transposed", "transposed_adversary"]
     assert redraw.todo([], 0, p.model_copy(update={"decoders": []})) == []
+
+
+def test_a_further_generator_is_made_and_the_others_are_kept(heads, tmp_path):
+    np.save(tmp_path / "face.npy", heads[0][:2, ::8, ::8])
+    more = P.model_copy(update={"decoders": ["nearest", "shuffle"]})
+    reused = []
+    for p in (P, more):
+        results = items.make(redraw.todo([tmp_path / "face.npy"], 1, p), redraw.work, p, label="redraw")
+        reused.append([result.reused for result in results])
+    assert reused == [[False], [True, False]]
