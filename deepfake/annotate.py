@@ -18,12 +18,12 @@ INK, PAPER = (235, 235, 235), (24, 24, 24)
 Colour = tuple[int, int, int]
 
 
-def write(target: Path, path: Path, said: Prediction) -> int:
+def write(target: Path, path: Path, prediction: Prediction) -> int:
     """Write the video as MP4 with what was said of it; how many frames. Raises Unreadable where nothing decodes."""
-    return remade(target, path, shown(path, said))
+    return remade(target, path, shown(path, prediction))
 
 
-def shown(path: Path, said: Prediction) -> Iterator[tuple[float, Images]]:
+def shown(path: Path, prediction: Prediction) -> Iterator[tuple[float, Images]]:
     """Each frame of the video that decodes, and when it is shown, in s: with boxes, verdict and strip."""
     reading = Reading(path)
     strip: Images | None = None
@@ -32,9 +32,9 @@ def shown(path: Path, said: Prediction) -> Iterator[tuple[float, Images]]:
         for frame in reading:
             image = frame.rgb()
             if strip is None:
-                duration = max(reading.info.duration, said.timeline[-1].end if said.timeline else 0.0)
-                strip = timeline(said, image.shape[1], bar_of(image), duration)
-            yield frame.time, drawn(image, said, frame.time - reading.times[0], strip, duration)
+                duration = max(reading.info.duration, prediction.timeline[-1].end if prediction.timeline else 0.0)
+                strip = timeline(prediction, image.shape[1], bar_of(image), duration)
+            yield frame.time, drawn(image, prediction, frame.time - reading.times[0], strip, duration)
 
 
 def colour(score: float) -> Colour:
@@ -49,21 +49,23 @@ def bar_of(image: Images) -> int:
     return int(max(24, image.shape[0] // 14) // 2 * 2)
 
 
-def drawn(image: Images, said: Prediction, time: float, strip: Images, duration: float) -> Images:
+def drawn(image: Images, prediction: Prediction, time: float, strip: Images, duration: float) -> Images:
     """(H + strip, W, 3): the image with the boxes of a moment, the verdict above and the strip with its hand below."""
     canvas = np.vstack(
         [image, strip if strip.shape[1] == image.shape[1] else np.zeros((len(strip), *image.shape[1:]), np.uint8)]
     )
     thick, size = max(1, image.shape[0] // 240), max(0.4, image.shape[0] / 900)
-    for track in tracks_at(said, time):
+    for track in tracks_at(prediction, time):
         if (box := box_at(track, time)) is None:
             continue
         left, top, width, height = box
         shade = colour(track.score)
         cv2.rectangle(canvas, (left, top), (left + width, top + height), shade, thick)
         label(canvas, f"{track.score:.2f}", (left, top), shade, size)
-    title = f"{said.wording or said.status}" + (f"  P(fake) {said.score:.3f}" if said.score is not None else "")
-    label(canvas, title, (0, round(38 * size)), PAPER if said.score is None else colour(said.score), size)
+    title = f"{prediction.wording or prediction.status}" + (
+        f"  P(fake) {prediction.score:.3f}" if prediction.score is not None else ""
+    )
+    label(canvas, title, (0, round(38 * size)), PAPER if prediction.score is None else colour(prediction.score), size)
     hand = round(min(time / duration, 1.0) * (image.shape[1] - 1)) if duration else 0
     cv2.line(canvas, (hand, len(image)), (hand, len(canvas)), (255, 255, 255), thick)
     return canvas
@@ -80,11 +82,11 @@ def label(canvas: Images, text: str, corner: tuple[int, int], shade: Colour, siz
     )
 
 
-def timeline(said: Prediction, wide: int, high: int, duration: float) -> Images:
+def timeline(prediction: Prediction, wide: int, high: int, duration: float) -> Images:
     """(high, wide, 3): P(fake) along the time, as colour and height; grey where nothing was said."""
     strip = np.full((high, wide, 3), PAPER, np.uint8)
-    spans = [(one.start, one.end, one.score) for one in said.timeline] or [
-        (one.start, one.end, one.score) for one in said.tracks
+    spans = [(window.start, window.end, window.score) for window in prediction.timeline] or [
+        (track.start, track.end, track.score) for track in prediction.tracks
     ]
     for start, end, score in spans:
         if score is None or not duration:
@@ -95,11 +97,11 @@ def timeline(said: Prediction, wide: int, high: int, duration: float) -> Images:
     return strip
 
 
-def tracks_at(said: Prediction, time: float) -> tuple[Track, ...]:
+def tracks_at(prediction: Prediction, time: float) -> tuple[Track, ...]:
     """The faces of the window that a moment is in; of a short video all."""
-    if not said.timeline:
-        return said.tracks
-    return said.timeline[max(0, bisect_right([one.start for one in said.timeline], time) - 1)].tracks
+    if not prediction.timeline:
+        return prediction.tracks
+    return prediction.timeline[max(0, bisect_right([window.start for window in prediction.timeline], time) - 1)].tracks
 
 
 def box_at(track: Track, time: float) -> tuple[int, int, int, int] | None:

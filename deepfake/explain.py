@@ -59,15 +59,15 @@ def member_maps(member: Member, images: Images, fake: bool, most: int) -> dict[i
     frames, side = int(member.settings["frames"]), int(member.settings["side"])
     parts = clips.sequences(len(images), frames, member.settings["sampling"])
     order = np.argsort(np.array(member.logits(images)) * (-1 if fake else 1), kind="stable")
-    found: dict[int, Heat] = {}
+    maps: dict[int, Heat] = {}
     for number in order:
         part = parts[int(number)]
         batch, mask = clips.padded([clips.resized(np.asarray(images[part]), side)], frames)
         for place, heat in zip(part, gradients(member.network, batch, mask, fake), strict=True):
-            found.setdefault(place, np.asarray(cv2.resize(heat, images.shape[1:3]), np.float32))
-        if len(found) >= most:
+            maps.setdefault(place, np.asarray(cv2.resize(heat, images.shape[1:3]), np.float32))
+        if len(maps) >= most:
             break
-    return dict(list(found.items())[:most])
+    return dict(list(maps.items())[:most])
 
 
 def gradients(network: Network, batch: Images, mask: "np.ndarray[Any, np.dtype[np.bool_]]", fake: bool) -> Heat:
@@ -93,20 +93,20 @@ def gradients(network: Network, batch: Images, mask: "np.ndarray[Any, np.dtype[n
 
 def last_map(network: Network, images: Tensor, mask: Tensor) -> nn.Module:
     """The part of the encoder that gives its last feature map (N, C, h, w) of more than one place."""
-    found: list[nn.Module] = []
+    layers: list[nn.Module] = []
 
     def note(module: nn.Module, _: Any, out: Any) -> None:
         if isinstance(out, Tensor) and out.ndim == 4 and out.shape[2] > 1:
-            found.append(module)
+            layers.append(module)
 
     hooks = [module.register_forward_hook(note) for module in network.encoder.modules()]
     with torch.inference_mode():
         network(images, mask)
     for hook in hooks:
         hook.remove()
-    if not found:
+    if not layers:
         raise UserError("--explain: the encoder has no feature map", "a convolutional network, such as resnet50")
-    return found[-1]
+    return layers[-1]
 
 
 def strip(rows: "Mapping[str, Sequence[Looked]]") -> Images:
@@ -115,10 +115,10 @@ def strip(rows: "Mapping[str, Sequence[Looked]]") -> Images:
     bands: list[Images] = []
     for name, looked in rows.items():
         faces = [
-            np.asarray(cv2.resize(one.face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8) for one in looked
+            np.asarray(cv2.resize(look.face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8) for look in looked
         ]
-        heats = [under(face, one.heat) for face, one in zip(faces, looked, strict=True)]
-        times = [written(f"{one.time:.2f} s", SIDE) for one in looked]
+        heats = [under(face, look.heat) for face, look in zip(faces, looked, strict=True)]
+        times = [written(f"{look.time:.2f} s", SIDE) for look in looked]
         for band in ([written(name, wide)], times, faces, heats):
             joined = np.hstack(band)
             bands.append(np.pad(joined, ((0, 0), (0, wide - joined.shape[1]), (0, 0)), constant_values=255))

@@ -37,11 +37,11 @@ def export(folder: Path, out: Path, *, int8: bool = False) -> list[float]:
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
         bundle.join(networks, [folder])
-        for said, member in zip(bundle.read_networks(networks).members, loaded.members, strict=True):
-            plain = networks / sessions.name_of(said.weights, "onnx")
+        for entry, member in zip(bundle.read_networks(networks).members, loaded.members, strict=True):
+            plain = networks / sessions.name_of(entry.weights, "onnx")
             differences.append(write(plain, member))
             if int8:
-                quantize(plain, networks / sessions.name_of(said.weights, "int8"))
+                quantize(plain, networks / sessions.name_of(entry.weights, "int8"))
         bundle.save(out, networks, loaded.params, card.scoring, card.validation)
     return differences
 
@@ -84,10 +84,10 @@ def write(file: Path, member: inference.Member) -> float:
     return difference
 
 
-def apart(one: inference.Judge, other: inference.Judge, clips: Iterable[tuple[Tensor, Tensor]]) -> float:
+def apart(first: inference.Judge, second: inference.Judge, clips: Iterable[tuple[Tensor, Tensor]]) -> float:
     """The largest difference of a logit between two, of clips and their masks, on the CPU."""
     with torch.inference_mode():
-        return max(float((one(*given) - other(*given)).abs().max()) for given in clips)
+        return max(float((first(*given) - second(*given)).abs().max()) for given in clips)
 
 
 def examples(a: Architecture) -> list[tuple[Tensor, Tensor]]:

@@ -18,21 +18,26 @@ def work(item: Item, folder: Path, p: Params) -> dict[str, Any]:
     """One video as an item of the store: what extract says of it, its MEANS, and its score or why there is none."""
     path, detector = item.inputs[0], loaded(item.args["detector"])
     with predict.prepared(path, detector) as video:
-        said = predict.scored(path, video, detector)
+        prediction = predict.scored(path, video, detector)
         good = video.faces[video.faces["reason"] == ""] if len(video.faces) else pd.DataFrame(columns=MEANS)
     digest = content(path)
     row = {name: value for name, value in video.about.items() if name != "places"} | {
         "sha256": digest if len(digest) == 64 else ""
     }  # else it says why there is none
     row |= {name: float(good[name].mean()) for name in MEANS}
-    return row | {"status": said.status, "reason": said.reason, "score": said.score, "verdict": verdict(said, detector)}
+    return row | {
+        "status": prediction.status,
+        "reason": prediction.reason,
+        "score": prediction.score,
+        "verdict": verdict(prediction, detector),
+    }
 
 
-def verdict(said: Prediction, detector: inference.Detector) -> str | None:
+def verdict(prediction: Prediction, detector: inference.Detector) -> str | None:
     """What a test counts: what was said; of a detector that learnt nothing what the frozen threshold makes of it."""
-    if said.score is None or not detector.untrained:
-        return said.verdict
-    return detector.verdict(said.score)
+    if prediction.score is None or not detector.untrained:
+        return prediction.verdict
+    return detector.verdict(prediction.score)
 
 
 @cache

@@ -128,8 +128,8 @@ def bound(validation: pd.DataFrame, alarms: float) -> dict[str, Any] | None:
 def counted(predictions: pd.DataFrame) -> dict[str, Any]:
     """How many scored videos of a test, with `label` and `novelty`, are unlike the training data: counts and shares."""
     known = predictions[predictions["novelty"].notna()]
-    found: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     for label, name in enumerate(("real", "fake")):
         own = known.loc[known["label"] == label, "novelty"] > 1
-        found[name] = {"videos": len(own), "unlike": int(own.sum()), "share": float(own.mean()) if len(own) else None}
-    return found
+        counts[name] = {"videos": len(own), "unlike": int(own.sum()), "share": float(own.mean()) if len(own) else None}
+    return counts

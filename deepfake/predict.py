@@ -70,14 +70,14 @@ def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str)
     folder.mkdir()
     rows = detect.tracks(frames, folder, detect.DetectParams.model_validate(detector.params["detect"]))
     if not rows:
-        said = "; ".join(filter(None, [f"no face in {row['kept']} frames", row["reason"]]))
-        return Prepared("no_face", said, pd.DataFrame(), {}, row)
-    found = pd.DataFrame(rows).assign(video_id=name)
-    judged = judge(found, FilterParams.model_validate(detector.params["filter"]))
+        reason = "; ".join(filter(None, [f"no face in {row['kept']} frames", row["reason"]]))
+        return Prepared("no_face", reason, pd.DataFrame(), {}, row)
+    faces = pd.DataFrame(rows).assign(video_id=name)
+    judged = judge(faces, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
     if good.empty:
-        said = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
-        return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {said}", judged, {}, row)
+        reason = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())
+        return Prepared("too_few_faces", f"none of {len(judged)} faces is good: {reason}", judged, {}, row)
     images = {
         int(track): clips.save(folder / f"{track}.npy", folder / f"{track}.mkv", positions.tolist())
         for track, positions in good.groupby("track")["position"]
@@ -96,17 +96,17 @@ def predict(path: Path, detector: Detector, window: float = WINDOW, progress: Pr
     many of its seconds are looked at, and how many there are.
     """
     with prepared(path, detector) as video:
-        said = scored(path, video, detector)
-    return along(said, path, detector, window, progress)
+        prediction = scored(path, video, detector)
+    return along(prediction, path, detector, window, progress)
 
 
 def along(
-    said: Prediction, path: Path, detector: Detector, window: float = WINDOW, progress: Progress | None = None
+    prediction: Prediction, path: Path, detector: Detector, window: float = WINDOW, progress: Progress | None = None
 ) -> Prediction:
     """What is said of a video, with its timeline where it is long."""
-    if not window or said.status not in (*USABLE, *SEEN):
-        return said
-    return beside(said, tuple(windows(path, detector, window, progress)), detector)
+    if not window or prediction.status not in (*USABLE, *SEEN):
+        return prediction
+    return beside(prediction, tuple(windows(path, detector, window, progress)), detector)
 
 
 def windows(
@@ -123,7 +123,7 @@ def windows(
     edges = [duration * number / count for number in range(1, count)]  # s, between windows
     of_each = policy(detector).model_copy(update={"seconds": None})
     wanted: set[int] = set()
-    for _, run in groupby(enumerate(times), key=lambda one: bisect_right(edges, one[1] - times[0])):
+    for _, run in groupby(enumerate(times), key=lambda packet: bisect_right(edges, packet[1] - times[0])):
         places, own = zip(*run, strict=True)
         wanted |= {places[0] + i for i in extract.pick(list(own), of_each)}
     reading = films.Reading(path, wanted)
@@ -148,26 +148,28 @@ def look(frames: Iterator[films.Frame], reading: films.Reading, detector: Detect
         file = Path(folder, extract.FRAMES)
         kept = films.save(file, frames, p.crf, p.max_side)
         row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width, "height": reading.info.height}
-        said = scored(Path(), good_faces(file, row, detector, ""), detector)
-    return Window(0.0, 0.0, said.status, said.reason, said.score, said.verdict, said.tracks)
+        prediction = scored(Path(), good_faces(file, row, detector, ""), detector)
+    return Window(
+        0.0, 0.0, prediction.status, prediction.reason, prediction.score, prediction.verdict, prediction.tracks
+    )
 
 
-def beside(said: Prediction, timeline: tuple[Window, ...], detector: Detector) -> Prediction:
+def beside(prediction: Prediction, timeline: tuple[Window, ...], detector: Detector) -> Prediction:
     """The prediction with its timeline; where windows differ from it, `reason` and `wording` say so."""
-    said = replace(said, timeline=timeline)
-    judged = [one for one in timeline if one.score is not None]
-    fakes = sum(one.verdict == "fake" for one in judged)
-    if said.score is None:
+    prediction = replace(prediction, timeline=timeline)
+    judged = [window for window in timeline if window.score is not None]
+    fakes = sum(window.verdict == "fake" for window in judged)
+    if prediction.score is None:
         note = f"{len(judged)} of {len(timeline)} windows show faces, {fakes} of them are called fake"
-        return replace(said, reason=f"{said.reason}; {note}") if judged else said
-    agreed = len(judged) if said.verdict == "fake" else 0
+        return replace(prediction, reason=f"{prediction.reason}; {note}") if judged else prediction
+    agreed = len(judged) if prediction.verdict == "fake" else 0
     if fakes == agreed or detector.untrained:
-        return said
-    top = max(judged, key=lambda one: one.score or 0.0)
+        return prediction
+    top = max(judged, key=lambda window: window.score or 0.0)
     note = f"windows differ: {fakes} of {len(judged)} are called fake, the highest P(fake) is {top.score:.3f}, "
     note += f"at {top.start:.1f} to {top.end:.1f} s"
-    wording = "suspicious" if said.verdict == "real" and forged_somewhere(judged) else said.wording
-    return replace(said, reason="; ".join(filter(None, [said.reason, note])), wording=wording)
+    wording = "suspicious" if prediction.verdict == "real" and forged_somewhere(judged) else prediction.wording
+    return replace(prediction, reason="; ".join(filter(None, [prediction.reason, note])), wording=wording)
 
 
 def forged_somewhere(judged: Sequence[Window]) -> bool:
@@ -176,7 +178,7 @@ def forged_somewhere(judged: Sequence[Window]) -> bool:
     One loud window among many outweighs them, one that is just above the threshold does not: the odds of all are
     averaged, as those of a video's faces are (scores.together).
     """
-    odds = logit(np.clip([one.score or 0.0 for one in judged], EDGE, 1 - EDGE))
+    odds = logit(np.clip([window.score or 0.0 for window in judged], EDGE, 1 - EDGE))
     return bool(together(odds, np.ones(len(odds)), np.zeros(len(odds), int), "evidence")[0] > 0)
 
 
@@ -187,24 +189,26 @@ def scored(path: Path, video: Prepared, detector: Detector) -> Prediction:
         return Prediction(str(path), video.status, video.reason, None, None, THRESHOLD, (), wording)
     good = video.faces[video.faces["reason"] == ""]
     voices = {track: detector.track(images) for track, images in video.images.items()}
-    tracks = tuple(told(one, good[good["track"] == track], video, detector) for track, one in voices.items())
-    said = scoring.judged(detector, voices.values())
-    verdict = "inconclusive" if detector.untrained else said.verdict
-    reason = "; ".join(filter(None, [video.reason, doubt(said, detector)]))
+    tracks = tuple(told(voice, good[good["track"] == track], video, detector) for track, voice in voices.items())
+    judgement = scoring.judged(detector, voices.values())
+    verdict = "inconclusive" if detector.untrained else judgement.verdict
+    reason = "; ".join(filter(None, [video.reason, doubt(judgement, detector)]))
     return Prediction(
-        *(str(path), video.status, reason, said.score, verdict, THRESHOLD, tracks, detector.wording(verdict)),
-        novelty=said.novelty and round(said.novelty, DIGITS),
+        *(str(path), video.status, reason, judgement.score, verdict, THRESHOLD, tracks, detector.wording(verdict)),
+        novelty=judgement.novelty and round(judgement.novelty, DIGITS),
     )
 
 
-def doubt(said: scoring.Judgement, detector: Detector) -> str:
+def doubt(judgement: scoring.Judgement, detector: Detector) -> str:
     """Why a verdict is "inconclusive"; "" where it is not."""
     if detector.untrained:
         return f"this detector did not learn to tell fakes: {detector.untrained}"
-    if said.novelty is not None and said.novelty > 1:
-        return f"unlike the training data: {said.novelty:.1f} times as far from it as videos may be of this detector"
+    if judgement.novelty is not None and judgement.novelty > 1:
+        return (
+            f"unlike the training data: {judgement.novelty:.1f} times as far from it as videos may be of this detector"
+        )
     near = "the odds are nearer to even than those of which this detector speaks"
-    return near if said.verdict == "inconclusive" else ""
+    return near if judgement.verdict == "inconclusive" else ""
 
 
 def told(voice: TrackScore, faces: pd.DataFrame, video: Prepared, detector: Detector) -> Track:

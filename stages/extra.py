@@ -28,38 +28,40 @@ def run(
     chosen = params.load("evaluate", EvaluateParams).extra
     known, dealt = read(videos), read(splits)
     whole, anew = [extra.table(pd.DataFrame())], 0
-    for one in chosen:
-        table, made = score(one, detector)
-        table = table.assign(shared=extra.shared(table, known, dealt), group=groups(table), dataset=one.column)
-        extra.check(table, one.column)
+    for dataset in chosen:
+        table, count = score(dataset, detector)
+        table = table.assign(shared=extra.shared(table, known, dealt), group=groups(table), dataset=dataset.column)
+        extra.check(table, dataset.column)
         whole.append(extra.table(table))
-        anew += made
+        anew += count
     written = pd.concat(whole if len(whole) == 1 else whole[1:], ignore_index=True)
     tables.write(scores, written)
     done("extra", f"{len(written)} videos of {len(chosen)} further datasets, {anew} made anew", scores)
 
 
-def score(one: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
+def score(dataset: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
     """A row for each video, as its layout, its file and the detector say; how many were made anew."""
     from deepfake import further  # PyTorch takes seconds to import, and without a further dataset nothing needs it
 
-    root = Path(one.root)
+    root = Path(dataset.root)
     if not os.path.isdir(root):  # noqa: PTH112 (a Path raises for a name that is too long)
         raise UserError(
             f"params.yaml: evaluate.extra: no folder {root}", "set root to the folder that holds its videos"
         )
-    found = plugins.load("layouts", one.layout).scan(root)
-    left, notes = found.attrs.get("left_out", {}), found.attrs.get("notes", [])
+    table = plugins.load("layouts", dataset.layout).scan(root)
+    left, notes = table.attrs.get("left_out", {}), table.attrs.get("notes", [])
     for note in [f"left out {said(left)}"] * bool(left) + notes:
         print(f"extra: {root}: {note}", file=sys.stderr)
-    found = extra.named(found, one.column)
+    table = extra.named(table, dataset.column)
     todo = [
         items.Item(row.video_id, (root / row.path, detector / bundle.CARD), {"detector": str(detector)})
-        for row in found.itertuples()
+        for row in table.itertuples()
     ]
-    made = items.make(todo, further.work, Params(), label=f"extra {one.column}", plugins=bundle.plugins(detector))
-    rows = pd.DataFrame([one.result for one in made], index=found.index)
-    return pd.concat([found, rows], axis=1), items.remade(made)
+    results = items.make(
+        todo, further.work, Params(), label=f"extra {dataset.column}", plugins=bundle.plugins(detector)
+    )
+    rows = pd.DataFrame([result.result for result in results], index=table.index)
+    return pd.concat([table, rows], axis=1), items.remade(results)
 
 
 if __name__ == "__main__":

@@ -37,14 +37,14 @@ def run(
     """
     p = params.load("report", report.ReportParams)
     scored, parts, seen, dealt = read(predictions), read(sequences), tables.read(kept), read(splits)
-    made, trained = bundle.read(detector), bundle.read_networks(detector).members
+    bundle_card, trained = bundle.read(detector), bundle.read_networks(detector).members
     facts = report.Facts(
         read_metrics(metrics) | read_metrics(details),
         read_metrics(controls),
         scored,
         report.funnel(read(videos), seen, dealt, scored),
         report.mistakes(scored, parts, seen, faces, p.mistakes),
-        made.params | {"train": trained[0].settings, "scoring": made.scoring.model_dump(mode="json")},
+        bundle_card.params | {"train": trained[0].settings, "scoring": bundle_card.scoring.model_dump(mode="json")},
         {file.as_posix(): items.content(file) for file in (detector / bundle.CARD, splits, predictions, metrics)},
         robustness(scored),
     )

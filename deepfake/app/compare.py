@@ -18,5 +18,5 @@ def compare(
     """
     from deepfake.measures import compare as tests
 
-    found = tests.compare(tests.predictions(first), tests.predictions(second), resamples, seed)
-    print("\n".join(found.lines()))
+    comparison = tests.compare(tests.predictions(first), tests.predictions(second), resamples, seed)
+    print("\n".join(comparison.lines()))

@@ -99,15 +99,15 @@ def installed() -> Iterator[Check]:
         ]
         missing = [name for name in own if not version(name)]
         if missing:
-            said, mend = f"without {', '.join(missing)}", f"pip install 'deepfake[{extra}]'"
-            yield Check("installed", f"[{extra}]", "absent", said, mend)
+            text, mend = f"without {', '.join(missing)}", f"pip install 'deepfake[{extra}]'"
+            yield Check("installed", f"[{extra}]", "absent", text, mend)
         else:
             yield Check("installed", f"[{extra}]", "ok", ", ".join(f"{name} {version(name)}" for name in own))
 
 
-def always(one: "Requirement") -> bool:
+def always(requirement: "Requirement") -> bool:
     """Whether it is needed here without any extra."""
-    return one.marker is None or one.marker.evaluate({"extra": ""})
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def version(package: str) -> str:
@@ -208,10 +208,10 @@ def devices() -> Iterator[Check]:
         yield Check("devices", f"cuda:{number}", "ok", f"{about.name}, {size(about.total_memory)}")
     if not torch.cuda.is_available():
         built = torch.version.cuda
-        said = (
+        text = (
             f"PyTorch {torch.__version__} for CUDA {built} finds no GPU" if built else "PyTorch is built without CUDA"
         )
-        yield Check("devices", "gpu", "absent", said, "only where there is a GPU: install its driver" if built else "")
+        yield Check("devices", "gpu", "absent", text, "only where there is a GPU: install its driver" if built else "")
     try:
         used = device()
         torch.ones(8, 8, device=used) @ torch.ones(8, 8, device=used)
@@ -254,10 +254,10 @@ def trained() -> Iterator[Check]:
         yield Check("models", str(folder), "broken" if folder.is_dir() else "absent", error.args[0], error.hint)
     else:
         auc = card.validation.get("auc")
-        said = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
+        text = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
         if not card.validation.get("novelty"):
-            said += "; does not know what is unlike its training data"
-        yield Check("models", str(folder), "ok", said)
+            text += "; does not know what is unlike its training data"
+        yield Check("models", str(folder), "ok", text)
 
 
 def size(count: float) -> str:

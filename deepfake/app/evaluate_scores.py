@@ -78,5 +78,5 @@ def called(name: str, root: Path, paths: "pd.Series[str]") -> "pd.Series[float]"
         score = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{name}: neither a file nor MODULE:FUNCTION: {error}", "such as mine.detector:score") from None
-    said = {video: score(root / path) for video, path in tqdm(paths.items(), unit="video", disable=None)}
-    return pd.Series(said, dtype=float)
+    scores = {video: score(root / path) for video, path in tqdm(paths.items(), unit="video", disable=None)}
+    return pd.Series(scores, dtype=float)

@@ -44,8 +44,8 @@ def audit(
     about = read(data / "videos.csv").drop(columns="split").merge(splits[["video_id", "split"]], on="video_id")
     leaking = leaks(about[about["split"].isin(["train", "val", "test"]) & (about["split"] != OUT)])
     counts = Counter(leak.split(":")[0] for leak in leaking)
-    for kind, said in KINDS.items():
-        print(f"{said}: {counts[kind]}")
+    for kind, text in KINDS.items():
+        print(f"{text}: {counts[kind]}")
         for leak in [leak for leak in leaking if leak.startswith(f"{kind}:")][:MOST]:
             print(f"  {leak}")
     if not faces:

@@ -28,20 +28,20 @@ def extra(m: Mapping[str, Any]) -> str:
     if "extra" not in m:
         return ""
     test = m["video"] | m["calibration"] | {"best_baseline": m["best_baseline"], "coverage": m["coverage"]}
-    said = "Nothing was fitted on them; videos that share people, sources or pictures with training are left out."
-    return f"<h2>Further datasets</h2><p>{said}</p>" + _side_by_side({"the test": test, **m["extra"]})
+    text = "Nothing was fitted on them; videos that share people, sources or pictures with training are left out."
+    return f"<h2>Further datasets</h2><p>{text}</p>" + _side_by_side({"the test": test, **m["extra"]})
 
 
-def _side_by_side(some: Mapping[str, Mapping[str, Any]]) -> str:
+def _side_by_side(tests: Mapping[str, Mapping[str, Any]]) -> str:
     rows: list[tuple[object, ...]] = [
-        (what, *(one[what] for one in some.values())) for what in ("reals", "fakes", "groups")
+        (what, *(test[what] for test in tests.values())) for what in ("reals", "fakes", "groups")
     ]
-    if any("left_out" in one for one in some.values()):
-        rows += [("scored", *(_scored(one["coverage"]) for one in some.values()))]
-        rows += [("left out", *(one.get("left_out", "") for one in some.values()))]
-    rows += [(ROWS[name], *(within(one, name) for one in some.values())) for name in BESIDE]
-    rows.append(("best shortcut, AUC", *(within(one["best_baseline"], "auc") for one in some.values())))
-    return table(("", *some), rows)
+    if any("left_out" in test for test in tests.values()):
+        rows += [("scored", *(_scored(test["coverage"]) for test in tests.values()))]
+        rows += [("left out", *(test.get("left_out", "") for test in tests.values()))]
+    rows += [(ROWS[name], *(within(test, name) for test in tests.values())) for name in BESIDE]
+    rows.append(("best shortcut, AUC", *(within(test["best_baseline"], "auc") for test in tests.values())))
+    return table(("", *tests), rows)
 
 
 def _scored(coverage: Mapping[str, Any]) -> str:

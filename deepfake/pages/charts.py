@@ -155,7 +155,7 @@ def robustness(path: Path, cells: pd.DataFrame) -> None:
     ax.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
     clean = cells.loc[cells["kind"] == "clean", "auc"].astype(float).mean()
     lost = sure["drop"].astype(float).mean()
-    said = ["undefined" if np.isnan(value) else f"{value:.3f}" for value in (clean, lost)]
-    ax.set(title=f"AUC by level; clean {said[0]}, mean drop {said[1]}", xlabel="level")
+    texts = ["undefined" if np.isnan(value) else f"{value:.3f}" for value in (clean, lost)]
+    ax.set(title=f"AUC by level; clean {texts[0]}, mean drop {texts[1]}", xlabel="level")
     with aside(path) as new:
         figure.savefig(new, dpi=90, metadata={"Software": None})

@@ -79,7 +79,7 @@ class Section:
 
 def html(title: str, sections: Iterable[Section]) -> str:
     """The document as an HTML page that needs nothing else."""
-    body = "".join(f"<h2>{escape(one.heading)}</h2>" + "".join(map(_html, one.blocks)) for one in sections)
+    body = "".join(f"<h2>{escape(section.heading)}</h2>" + "".join(map(_html, section.blocks)) for section in sections)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -93,16 +93,16 @@ def _html(block: Block) -> str:
         case Text(text, kind):
             return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
         case Points(items):
-            return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in items) + "</ul>"
+            return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
         case Table(head, rows):
-            top = f"<thead><tr>{''.join(f'<th>{escape(one)}</th>' for one in head)}</tr></thead>" if head else ""
-            lines = "".join(f"<tr>{''.join(f'<td>{escape(str(one))}</td>' for one in row)}</tr>" for row in rows)
+            top = f"<thead><tr>{''.join(f'<th>{escape(title)}</th>' for title in head)}</tr></thead>" if head else ""
+            lines = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
             return f"<table>{top}<tbody>{lines}</tbody></table>"
         case Pictures(pictures):
             return "".join(
-                f'<figure><img alt="" src="data:image/jpeg;base64,{b64encode(one).decode()}">'
-                f"<figcaption>{escape(said)}</figcaption></figure>"
-                for one, said in pictures
+                f'<figure><img alt="" src="data:image/jpeg;base64,{b64encode(picture).decode()}">'
+                f"<figcaption>{escape(caption)}</figcaption></figure>"
+                for picture, caption in pictures
             )
         case Timeline(title, spans):
             return f"<p>{escape(title)}</p>{svg(spans)}"
@@ -118,8 +118,8 @@ def svg(spans: Sequence[tuple[float, float, float | None]]) -> str:
         if score is not None
     )
     words = "".join(
-        f'<text x="{x}" y="{y}" font-size="10" fill="#666" text-anchor="{anchor}">{said}</text>'
-        for x, y, anchor, said in (
+        f'<text x="{x}" y="{y}" font-size="10" fill="#666" text-anchor="{anchor}">{text}</text>'
+        for x, y, anchor, text in (
             (26, 14, "end", "1"),
             (26, 70, "end", "0"),
             (30, 82, "start", "0 s"),

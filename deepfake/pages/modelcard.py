@@ -104,9 +104,9 @@ def figures(m: Mapping[str, Any]) -> str:
         "brier": "Brier score",
         "cllr": "Cllr",
     }
-    rows = [[said, *(within(one, key) for one in (test, *further.values()))] for key, said in names.items()]
-    best = [one["best_baseline"] for one in (m, *further.values())]
-    named = [f"{within(one, 'auc')} ({str(one['name']).replace('_', ' ')})" for one in best]
+    rows = [[name, *(within(column, key) for column in (test, *further.values()))] for key, name in names.items()]
+    best = [column["best_baseline"] for column in (m, *further.values())]
+    named = [f"{within(baseline, 'auc')} ({str(baseline['name']).replace('_', ' ')})" for baseline in best]
     head = ["| | " + " | ".join(["all test videos", *further]) + " |", "|---" * (2 + len(further)) + "|"]
     return "\n".join(head + [f"| {' | '.join(row)} |" for row in [*rows, ["best shortcut, AUC", *named]]])
 

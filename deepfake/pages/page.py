@@ -91,18 +91,18 @@ def _parts(facts: Facts) -> Iterable[str]:
     yield f"<h2>How it was made</h2><pre>{escape(yaml.safe_dump(facts.params, sort_keys=False))}</pre>"
 
 
-def _coverage(found: Mapping[str, Any]) -> str:
-    lost = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in found["missing"].items() if n) or "none"
-    chance = found["as_chance"]["auc"]
-    guessed = chance is not None and found["scored"] < found["expected"]
+def _coverage(coverage: Mapping[str, Any]) -> str:
+    lost = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in coverage["missing"].items() if n) or "none"
+    chance = coverage["as_chance"]["auc"]
+    guessed = chance is not None and coverage["scored"] < coverage["expected"]
     tossed = f" With what is missing guessed by chance, the AUC is {chance:.3f}." if guessed else ""
-    counts = f"{found['scored']} of {found['expected']} test videos were scored"
+    counts = f"{coverage['scored']} of {coverage['expected']} test videos were scored"
     return f"<p>{counts}; without a score: {escape(lost)}.{tossed}</p>"
 
 
 def _figures(m: Mapping[str, Any]) -> str:
     levels = {level: m[level] | (m["calibration"] if level == "video" else {}) for level in LEVELS}
-    rows = [(said, *(within(own, name) for own in levels.values())) for name, said in ROWS.items()]
+    rows = [(title, *(within(own, name) for own in levels.values())) for name, title in ROWS.items()]
     counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
     notes = _notes(levels)
     chance = m["calibration"]["ece_by_chance"]
@@ -114,13 +114,13 @@ def _figures(m: Mapping[str, Any]) -> str:
 
 def _notes(levels: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is undefined or doubtful, each reason once: of which figures, on which levels."""
-    found: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    affected: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for why in dict.fromkeys(w for own in levels.values() for w in (own["undefined"] | own["doubtful"]).values()):
         for level, own in levels.items():
             reasons = own["undefined"] | own["doubtful"]
-            if names := tuple(said for name, said in ROWS.items() if reasons.get(name) == why):
-                found.setdefault((names, why), []).append(level)
-    return [f"{', '.join(names)} ({', '.join(some)}): {why}" for (names, why), some in found.items()]
+            if names := tuple(title for name, title in ROWS.items() if reasons.get(name) == why):
+                affected.setdefault((names, why), []).append(level)
+    return [f"{', '.join(names)} ({', '.join(places)}): {why}" for (names, why), places in affected.items()]
 
 
 def _charts(facts: Facts) -> str:
@@ -131,7 +131,7 @@ def _charts(facts: Facts) -> str:
 def _baselines(m: Mapping[str, Any]) -> str:
     rows = [(name.replace("_", " "), within(own, "auc")) for name, own in m["baselines"].items()]
     leak = m["baselines"]["metadata"].get("auc_over_all")
-    said = (
+    text = (
         ""
         if leak is None
         else f"<p>Over all videos, metadata alone reach {leak:.3f}; far above .5 would be a leak.</p>"
@@ -142,32 +142,32 @@ def _baselines(m: Mapping[str, Any]) -> str:
         if best["name"]
         else ""
     )
-    return table(("numbers alone", "AUC"), [*rows, ("the detector", within(m["video"], "auc"))]) + adds + said
+    return table(("numbers alone", "AUC"), [*rows, ("the detector", within(m["video"], "auc"))]) + adds + text
 
 
-def _order(found: Mapping[str, Any]) -> str:
+def _order(orders: Mapping[str, Any]) -> str:
     rows = [
         (
             name,
-            "undefined" if one["auc"] is None else f"{one['auc']:.3f}",
-            within(one, "drop"),
-            _shown(one["logit_change"]),
+            "undefined" if order["auc"] is None else f"{order['auc']:.3f}",
+            within(order, "drop"),
+            _shown(order["logit_change"]),
         )
-        for name, one in found.items()
+        for name, order in orders.items()
     ]
-    lost = [one["drop_low"] for one in found.values() if one["drop_low"] is not None and one["drop_low"] > 0]
-    said = (
+    lost = [order["drop_low"] for order in orders.values() if order["drop_low"] is not None and order["drop_low"] > 0]
+    text = (
         "The order of the frames matters: disturbing it costs more than noise."
         if lost
         else "No disturbance costs more than noise: the detector tells by single frames."
     )
-    return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{said}</p>"
+    return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{text}</p>"
 
 
-def _controls(found: Mapping[str, Any]) -> str:
+def _controls(outcome: Mapping[str, Any]) -> str:
     marks = {True: "fine", False: "wrong", None: "open"}
-    rows = [(marks[one["fine"]], one["name"], one["said"]) for one in found["controls"]]
-    return f"<p>{escape(found['verdict'])}</p>" + table(("", "control", "found"), rows)
+    rows = [(marks[control["fine"]], control["name"], control["said"]) for control in outcome["controls"]]
+    return f"<p>{escape(outcome['verdict'])}</p>" + table(("", "control", "found"), rows)
 
 
 def _shown(figure: float | None) -> str:
@@ -178,42 +178,46 @@ def _slices(m: Mapping[str, Any]) -> str:
     rows = [
         (
             f"{name.removeprefix('by_').replace('_', ' ')}: {value}"
-            + (f" ({one['from']:.3g} to {one['to']:.3g})" if "from" in one else ""),
-            one["reals"],
-            one["fakes"],
-            one["abstained"],
-            *(within(one, figure) for figure in ("auc", "false_positive_rate", "false_negative_rate")),
+            + (f" ({group['from']:.3g} to {group['to']:.3g})" if "from" in group else ""),
+            group["reals"],
+            group["fakes"],
+            group["abstained"],
+            *(within(group, figure) for figure in ("auc", "false_positive_rate", "false_negative_rate")),
         )
         for name, values in m.items()
         if name.startswith("by_")
-        for value, one in values.items()
+        for value, group in values.items()
     ]
     worst = m["worst_slice"]
-    said = f"<p>The worst: {escape(worst['name'])}, AUC {within(worst, 'auc')}.</p>" if worst["name"] else ""
-    return said + table(("slice", "reals", "fakes", "no score", "AUC", "reals called fake", "fakes called real"), rows)
+    text = f"<p>The worst: {escape(worst['name'])}, AUC {within(worst, 'auc')}.</p>" if worst["name"] else ""
+    return text + table(("slice", "reals", "fakes", "no score", "AUC", "reals called fake", "fakes called real"), rows)
 
 
-def _attacks(found: Mapping[str, Any]) -> str:
+def _attacks(rates: Mapping[str, Any]) -> str:
     rows = [
-        (f"APCER, {name}", f"fakes by {name} taken for real", _shown(rate)) for name, rate in found["apcer"].items()
+        (f"APCER, {name}", f"fakes by {name} taken for real", _shown(rate)) for name, rate in rates["apcer"].items()
     ]
-    return table(("rate", "", ""), rows + [(name, said, _shown(found[key])) for key, (name, said) in RATES.items()])
+    return table(
+        ("rate", "", ""), rows + [(name, meaning, _shown(rates[key])) for key, (name, meaning) in RATES.items()]
+    )
 
 
-def _mistakes(found: Sequence[Mistake]) -> str:
-    if not found:
+def _mistakes(mistakes: Sequence[Mistake]) -> str:
+    if not mistakes:
         return "<p>None: every scored video was called rightly.</p>"
-    return "".join(_mistake(one) for one in found)
+    return "".join(_mistake(mistake) for mistake in mistakes)
 
 
-def _mistake(one: Mistake) -> str:
-    kind = "real" if one.row["label"] == 0 else f"fake ({one.row['method']})" if one.row["method"] else "fake"
-    strip = "".join(f'<img alt="" src="{_jpeg(face)}">' for face in one.faces)
-    said = evidence.verbal(float(one.row["score"]))
+def _mistake(mistake: Mistake) -> str:
+    kind = (
+        "real" if mistake.row["label"] == 0 else f"fake ({mistake.row['method']})" if mistake.row["method"] else "fake"
+    )
+    strip = "".join(f'<img alt="" src="{_jpeg(face)}">' for face in mistake.faces)
+    verbal = evidence.verbal(float(mistake.row["score"]))
     return (
-        f'<div class="mistake"><h3>{escape(str(one.row["video_id"]))}</h3>'
-        f"<p>{escape(kind)}, P(fake) {one.row['score']:.3f}: {said}</p>"
-        f'<div class="strip">{strip}</div>{timeline(one.sequences)}</div>'
+        f'<div class="mistake"><h3>{escape(str(mistake.row["video_id"]))}</h3>'
+        f"<p>{escape(kind)}, P(fake) {mistake.row['score']:.3f}: {verbal}</p>"
+        f'<div class="strip">{strip}</div>{timeline(mistake.sequences)}</div>'
     )
 
 
@@ -227,8 +231,8 @@ def timeline(sequences: pd.DataFrame) -> str:
         if (y := 5 + 42 * (1 - row.score)) is not None
     )
     words = "".join(
-        f'<text x="{x}" y="{y}" font-size="10" fill="#666" text-anchor="{anchor}">{said}</text>'
-        for x, y, anchor, said in (
+        f'<text x="{x}" y="{y}" font-size="10" fill="#666" text-anchor="{anchor}">{text}</text>'
+        for x, y, anchor, text in (
             (26, 10, "end", "1"),
             (26, 50, "end", "0"),
             (30, 62, "start", "0 s"),

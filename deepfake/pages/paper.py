@@ -69,8 +69,8 @@ def _pdf(paper: FPDF, block: Block) -> None:
                 paper, text, 10 if kind == "strong" else 9, bold=kind == "strong", grey=110 if kind == "dim" else 17
             )
         case Points(items):
-            for one in items:
-                _written(paper, f"\N{BULLET} {one}", 9, after=0.4)
+            for item in items:
+                _written(paper, f"\N{BULLET} {item}", 9, after=0.4)
         case Table(head, rows):
             _tabled(paper, head, rows)
         case Pictures(pictures):
@@ -95,8 +95,8 @@ def _tabled(paper: FPDF, head: Sequence[str], rows: Sequence[Sequence[object]]) 
     ) as table:  # fmt: skip
         for line in [head, *rows] if head else rows:
             row = table.row()
-            for one in line:
-                row.cell(str(one))
+            for cell in line:
+                row.cell(str(cell))
     paper.ln(2)
 
 
@@ -106,13 +106,13 @@ def _pictured(paper: FPDF, pictures: Sequence[tuple[bytes, str]]) -> None:
         if paper.get_y() + side + 10 > 275:
             paper.add_page()
         top = paper.get_y()
-        for place, (one, said) in enumerate(pictures[start : start + across]):
+        for place, (picture, caption) in enumerate(pictures[start : start + across]):
             left = 15 + place * (side + 2)
-            paper.image(BytesIO(one), x=left, y=top, w=side)
+            paper.image(BytesIO(picture), x=left, y=top, w=side)
             paper.set_xy(left, top + side + 0.5)
             paper.set_font("sans", size=6.5)
             paper.set_text_color(DIM)
-            paper.multi_cell(side, 3, said, align="L")
+            paper.multi_cell(side, 3, caption, align="L")
         paper.set_xy(15, top + side + 9)
 
 
@@ -134,7 +134,7 @@ def _drawn(paper: FPDF, spans: Sequence[tuple[float, float, float | None]]) -> N
     paper.set_dash_pattern()
     paper.set_font("sans", size=6.5)
     paper.set_text_color(DIM)
-    for x, y, said in ((16, top, "1"), (16, top + high - 3, "0"), (left, top + high + 0.5, "0 s")):
-        paper.text(x, y + 2.5, said)
+    for x, y, text in ((16, top, "1"), (16, top + high - 3, "0"), (left, top + high + 0.5, "0 s")):
+        paper.text(x, y + 2.5, text)
     paper.text(left + wide - 10, top + high + 3, f"{end:.1f} s")
     paper.set_y(top + high + 6)

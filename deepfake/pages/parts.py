@@ -29,8 +29,8 @@ ROWS = {
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table that scrolls by itself where it is wider than the screen."""
-    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
-    lines = "".join("<tr>" + "".join(f"<td>{_unbroken(str(one))}</td>" for one in row) + "</tr>" for row in rows)
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
+    lines = "".join("<tr>" + "".join(f"<td>{_unbroken(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
@@ -41,7 +41,7 @@ def _unbroken(text: str) -> str:
 
 def heat(head: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, str, float] | None]]]) -> str:
     """A table of cells, each a text, a smaller one below it, and how good it is, 0 (red) to 1 (green); or None."""
-    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
     lines = "".join(f"<tr><td>{escape(name)}</td>{''.join(map(_cell, row))}</tr>" for name, row in rows)
     return f'<div class="wide"><table class="heat"><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
 

@@ -53,9 +53,9 @@ def faces_sheet(faces: "pd.DataFrame", labels: "pd.Series[int]", folder: Path) -
     tracks = faces.groupby(["video_id", "track"]).size().reset_index(name="count")
     tracks = tracks[tracks["count"] >= tracks.groupby("video_id")["count"].transform("max")]
     for label in (0, 1):
-        some = tracks[tracks["video_id"].map(labels) == label]
-        some = some.iloc[spread(len(some), 48)]
-        files = [folder / f"{row.video_id}/{row.track}.mkv" for row in some.itertuples()]
+        chosen = tracks[tracks["video_id"].map(labels) == label]
+        chosen = chosen.iloc[spread(len(chosen), 48)]
+        files = [folder / f"{row.video_id}/{row.track}.mkv" for row in chosen.itertuples()]
         tiles = [tile(next(video.read(file)).rgb(), label) for file in files]
         rows += [tiles[start : start + 12] for start in range(0, len(tiles), 12)]
     return sheet(rows)

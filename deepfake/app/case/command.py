@@ -45,20 +45,20 @@ def case(
     from deepfake.base.disk import aside
 
     folder = detector or (Path("models/detector") if Path("models/detector").exists() else Path("builtin"))
-    found = gathered(video, folder, window, test)
+    findings = gathered(video, folder, window, test)
     with aside(out) as new:
-        write(new, found)
+        write(new, findings)
         home = folder if folder == Path("builtin") else folder.resolve()
-        said = {"video": str(video.resolve()), "detector": str(home)}
-        said |= {"test": str(test.resolve())} if test else {}
-        (new / WHERE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    opinion = found.facts["opinion"]
+        where = {"video": str(video.resolve()), "detector": str(home)}
+        where |= {"test": str(test.resolve())} if test else {}
+        (new / WHERE).write_text(json.dumps(where, indent=2) + "\n", encoding="utf-8")
+    opinion = findings.facts["opinion"]
     score = "no score" if opinion["score"] is None else f"P(fake) {opinion['score']:.3f}, {opinion['verbal']}"
     print(f"case: {opinion['wording'] or opinion['status']}, {score} -> {out}/{HTML}, {out}/{PDF}")
     raise typer.Exit(0 if opinion["score"] is not None else 1)
 
 
-def write(folder: Path, found: "Gathered") -> None:
+def write(folder: Path, findings: "Gathered") -> None:
     """Write the facts, the two documents, and the hashes of all three."""
     from deepfake.app.case.pages import TITLE, sections
     from deepfake.pages.document import html
@@ -68,9 +68,9 @@ def write(folder: Path, found: "Gathered") -> None:
     except ModuleNotFoundError as error:
         raise UserError(f"a case as PDF lacks a library: {error.name}", "pip install 'deepfake[case]'") from None
     folder.mkdir()
-    parts = list(sections(found.facts, found.pictures))
-    exhibit = found.facts["exhibit"]
-    (folder / FACTS).write_text(json.dumps(found.facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    parts = list(sections(findings.facts, findings.pictures))
+    exhibit = findings.facts["exhibit"]
+    (folder / FACTS).write_text(json.dumps(findings.facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / HTML).write_text(html(TITLE, parts), encoding="utf-8")
     (folder / PDF).write_bytes(pdf(TITLE, parts, f"{exhibit['name'][:60]}, SHA-256 {exhibit['sha256'][:32]}..."))
     sums = [f"{digest(folder / name)}  {name}" for name in (FACTS, HTML, PDF)]
@@ -95,18 +95,20 @@ def verify(
 
     with TemporaryDirectory() as scratch:
         new = Path(scratch, "case")
-        found = gathered(path, home, old["window"], test if test and test.is_file() else None)
+        findings = gathered(path, home, old["window"], test if test and test.is_file() else None)
         if test and not test.is_file():
-            found.facts["test"] = old["test"]  # it is quoted, not measured
-        if found.facts["exhibit"]["sha256"] == old["exhibit"]["sha256"]:
-            found.facts["exhibit"]["name"] = old["exhibit"]["name"]  # a copy may be called otherwise
-        write(new, found)
-        checks = [*whole(folder), *compared(old, found.facts)]
-        same = all((folder / one).is_file() and digest(folder / one) == digest(new / one) for one in (FACTS, HTML, PDF))
+            findings.facts["test"] = old["test"]  # it is quoted, not measured
+        if findings.facts["exhibit"]["sha256"] == old["exhibit"]["sha256"]:
+            findings.facts["exhibit"]["name"] = old["exhibit"]["name"]  # a copy may be called otherwise
+        write(new, findings)
+        checks = [*whole(folder), *compared(old, findings.facts)]
+        same = all(
+            (folder / name).is_file() and digest(folder / name) == digest(new / name) for name in (FACTS, HTML, PDF)
+        )
     checks.append((same, "report", "the same bytes" if same else "other bytes"))
-    for good, name, said in checks:
-        print(f"{'same ' if good else 'OTHER'}  {name:<9} {said}")
-    good = all(one for one, _, _ in checks)
+    for good, name, text in checks:
+        print(f"{'same ' if good else 'OTHER'}  {name:<9} {text}")
+    good = all(good for good, _, _ in checks)
     print(f"verify: {'all is the same' if good else 'not all is the same'}")
     raise typer.Exit(0 if good else 1)
 

@@ -41,13 +41,13 @@ def told(store: dict[str, Any], state: str | None) -> dict[str, Any]:
     signed = active.get("signature_info", {})
     actions = [
         action
-        for one in active.get("assertions", [])
-        if str(one.get("label", "")).startswith("c2pa.actions")
-        for action in one.get("data", {}).get("actions", [])
+        for assertion in active.get("assertions", [])
+        if str(assertion.get("label", "")).startswith("c2pa.actions")
+        for action in assertion.get("data", {}).get("actions", [])
     ]
-    makers = [one.get("name", "") for one in active.get("claim_generator_info", [])]
-    kinds = {str(one["digitalSourceType"]) for one in actions if "digitalSourceType" in one}
-    faults = sorted({one.get("code", "") for one in store.get("validation_status", [])})
+    makers = [generator.get("name", "") for generator in active.get("claim_generator_info", [])]
+    kinds = {str(action["digitalSourceType"]) for action in actions if "digitalSourceType" in action}
+    faults = sorted({status.get("code", "") for status in store.get("validation_status", [])})
     words = {"Trusted": "hold, and their signer is trusted", "Valid": "hold; nobody vouches for their signer"}
     return {
         "state": (state or "unknown").lower(),
@@ -55,7 +55,7 @@ def told(store: dict[str, Any], state: str | None) -> dict[str, Any]:
         "signer": signed.get("issuer", ""),
         "signed": signed.get("time", ""),
         "program": ", ".join(filter(None, makers or [active.get("claim_generator", "")])),
-        "actions": [str(one.get("action", "")) for one in actions],
+        "actions": [str(action.get("action", "")) for action in actions],
         "sources": sorted(kind.rsplit("/", 1)[-1] for kind in kinds),
         "faults": faults,
     }

@@ -42,19 +42,19 @@ def gathered(path: Path, folder: Path, window: float = WINDOW, test: Path | None
     if digest is None:
         raise UserError(f"no file {printable(str(path))}", "mind the spelling, and the folder you are in")
     try:
-        said = container.facts(path)
+        file_facts = container.facts(path)
     except films.Unreadable as error:
         raise UserError(
             f"{printable(str(path))}: {error.status}: {error}", "a case is about what can be decoded"
         ) from None
-    found = predict.predict(path, detector, window)
-    pictures = shown(path, found)
+    prediction = predict.predict(path, detector, window)
+    pictures = shown(path, prediction)
     facts = {
         "form": FORM,
         "exhibit": {"name": printable(path.name), "bytes": path.stat().st_size, "sha256": digest},
-        "container": said,
-        "credentials": credentials(path, bool(said["credentials"])),
-        "opinion": opinion(found),
+        "container": file_facts,
+        "credentials": credentials(path, bool(file_facts["credentials"])),
+        "opinion": opinion(prediction),
         "detector": about(home, card),
         "program": {
             "deepfake": version("torch", window),
@@ -63,32 +63,34 @@ def gathered(path: Path, folder: Path, window: float = WINDOW, test: Path | None
         },
         "window": window,
         "test": tested(test),
-        "pictures": {name: hashlib.sha256(one).hexdigest() for name, one in pictures.items()},
+        "pictures": {name: hashlib.sha256(picture).hexdigest() for name, picture in pictures.items()},
     }
     return Gathered(json.loads(json.dumps(facts)), pictures)  # as it will be read again
 
 
-def opinion(said: Prediction) -> dict[str, Any]:
+def opinion(prediction: Prediction) -> dict[str, Any]:
     """The detector's opinion: without a likelihood ratio where it gives no verdict."""
-    found = asdict(said)
-    del found["path"]
-    speaks = said.score is not None and said.verdict in ("fake", "real")
-    ratio = float(evidence.log10_ratio(said.score)) if speaks else None  # type: ignore[arg-type]
-    return found | {
+    facts = asdict(prediction)
+    del facts["path"]
+    speaks = prediction.score is not None and prediction.verdict in ("fake", "real")
+    ratio = float(evidence.log10_ratio(prediction.score)) if speaks else None  # type: ignore[arg-type]
+    return facts | {
         "log10_ratio": None if ratio is None else round(ratio, 4),
-        "verbal": evidence.verbal(float(said.score or 0)) if speaks else "no opinion",
+        "verbal": evidence.verbal(float(prediction.score or 0)) if speaks else "no opinion",
     }
 
 
 def about(home: Path, card: bundle.Card) -> dict[str, Any]:
     """What the detector is, and what it was measured on."""
-    settings = [one.settings for one in bundle.read_networks(home).members]
+    settings = [member.settings for member in bundle.read_networks(home).members]
     return {
         "card_sha256": content_of(home / bundle.CARD),
         "files": card.files,
         "params_sha256": hashlib.sha256(json.dumps(card.params, sort_keys=True).encode()).hexdigest(),
         "params": card.params,
-        "networks": [" ".join(filter(None, (one["encoder"], one["backbone"], one["head"]))) for one in settings],
+        "networks": [
+            " ".join(filter(None, (setting["encoder"], setting["backbone"], setting["head"]))) for setting in settings
+        ],
         "scoring": card.scoring.model_dump(),
         "validation": card.validation,
     }
@@ -113,12 +115,12 @@ def tested(file: Path | None) -> dict[str, Any] | None:
         raise UserError(f"{file}: no metrics of a test", "reports/metrics.json, as evaluate writes it") from None
 
 
-def shown(path: Path, said: Prediction) -> dict[str, bytes]:
+def shown(path: Path, prediction: Prediction) -> dict[str, bytes]:
     """A picture of each face where it speaks loudest, of a long video of the loudest windows': name -> JPEG."""
-    tracks = [("", track) for track in said.tracks]
+    tracks = [("", track) for track in prediction.tracks]
     tracks += [
         (f"{window.start:.1f} s, ", track)
-        for window in sorted(said.timeline, key=lambda one: -(one.score or 0.0))
+        for window in sorted(prediction.timeline, key=lambda window: -(window.score or 0.0))
         for track in window.tracks
     ]
     boxes = {

@@ -64,14 +64,15 @@ def sections(f: Facts, pictures: Mapping[str, bytes]) -> Iterator[Section]:
 
 def summary(f: Facts) -> str:
     """The case in a few sentences."""
-    said = f["opinion"]
+    opinion = f["opinion"]
     first = f"Exhibit {f['exhibit']['name']} (SHA-256 begins with {f['exhibit']['sha256'][:16]}). "
-    if said["score"] is None:
-        return f"{first}The detector gives no score: {said['status']}: {said['reason']}."
-    if said["log10_ratio"] is None:
-        return f"{first}The detector's opinion is inconclusive: {said['reason']}."
-    note = f" {said['reason'].capitalize()}." if said["reason"] else ""
-    return f'{first}The detector\'s word is "{said["wording"]}": {said["verbal"]}, P(fake) {said["score"]:.3f}.{note}'
+    if opinion["score"] is None:
+        return f"{first}The detector gives no score: {opinion['status']}: {opinion['reason']}."
+    if opinion["log10_ratio"] is None:
+        return f"{first}The detector's opinion is inconclusive: {opinion['reason']}."
+    note = f" {opinion['reason'].capitalize()}." if opinion["reason"] else ""
+    word = f'The detector\'s word is "{opinion["wording"]}": {opinion["verbal"]}, P(fake) {opinion["score"]:.3f}.'
+    return f"{first}{word}{note}"
 
 
 def exhibit(e: Facts) -> Iterator[tuple[str, str]]:
@@ -86,7 +87,9 @@ def credentials(c: Facts) -> Iterator[Text | Table]:
     yield Text(c["said"])
     known = {name: c[key] for key, name in SIGNED.items() if c.get(key)}
     if known:
-        yield Table((), [(name, one if isinstance(one, str) else ", ".join(one)) for name, one in known.items()])
+        yield Table(
+            (), [(name, value if isinstance(value, str) else ", ".join(value)) for name, value in known.items()]
+        )
         yield Text("Credentials are claims of their signer, read without the network: revocation is not known.", "dim")
 
 
@@ -94,12 +97,12 @@ def container(c: Facts) -> Iterator[Text | Table | Points]:
     """What the file says of itself."""
     rows = [("Container", c["format"]), ("Duration", f"{c['duration']:.3f} s")]
     rows.append(("Bit rate", f"{c['bitrate'] / 1000:.0f} kbit/s"))
-    rows += [(f"Stream {one['index']}, {one['type']}", stream(one)) for one in c["streams"]]
+    rows += [(f"Stream {facts['index']}, {facts['type']}", stream(facts)) for facts in c["streams"]]
     rows += [("Tags", tags(c["tags"]))] if c["tags"] else []
-    rows += [(f"Tags of stream {one['index']}", tags(one["tags"])) for one in c["streams"] if one["tags"]]
+    rows += [(f"Tags of stream {facts['index']}", tags(facts["tags"])) for facts in c["streams"] if facts["tags"]]
     rows += [("Boxes", " ".join(c["boxes"]))] if c["boxes"] else []
     if c["edits"]:
-        rows.append(("Edit lists", "; ".join(f"from {one['start']}, {one['duration']} long" for one in c["edits"])))
+        rows.append(("Edit lists", "; ".join(f"from {edit['start']}, {edit['duration']} long" for edit in c["edits"])))
     yield Table((), rows)
     if c["signs"]:
         yield Text("Signs of having been written by a program. Every messenger and every editor leaves such.")
@@ -108,21 +111,21 @@ def container(c: Facts) -> Iterator[Text | Table | Points]:
         yield Text("No sign of having been written by another program than a camera's. Tags are easily changed.")
 
 
-def stream(one: Facts) -> str:
+def stream(facts: Facts) -> str:
     """A stream in a line."""
-    said = f"{one['codec']} {one['profile']}".strip()
-    if one["type"] == "video" and "width" in one:
-        said += f", {one['width']} x {one['height']} px, {one['pixels']}"
-        said += f", {one['rate']:g} frames a second" if one["rate"] else ""
-        said += f", {one['frames']} frames by its header" if one["frames"] else ""
-    if one["type"] == "audio" and "channels" in one:
-        said += f", {one['sampling']} Hz, {one['channels']} channels"
-    return said + ("; looked at" if one["shown"] else "")
+    line = f"{facts['codec']} {facts['profile']}".strip()
+    if facts["type"] == "video" and "width" in facts:
+        line += f", {facts['width']} x {facts['height']} px, {facts['pixels']}"
+        line += f", {facts['rate']:g} frames a second" if facts["rate"] else ""
+        line += f", {facts['frames']} frames by its header" if facts["frames"] else ""
+    if facts["type"] == "audio" and "channels" in facts:
+        line += f", {facts['sampling']} Hz, {facts['channels']} channels"
+    return line + ("; looked at" if facts["shown"] else "")
 
 
-def tags(found: Mapping[str, str]) -> str:
+def tags(values: Mapping[str, str]) -> str:
     """Tags in a line."""
-    return "; ".join(f"{name}: {value}" for name, value in found.items())
+    return "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
 def opinion(o: Facts, pictures: Mapping[str, bytes]) -> Iterator[Text | Table | Pictures | Timeline]:
@@ -136,14 +139,14 @@ def opinion(o: Facts, pictures: Mapping[str, bytes]) -> Iterator[Text | Table | 
     rows.append(("Distance from its training data", known))
     yield Table((), rows)
     if o["tracks"]:
-        yield Table(("Face", "from", "to", "frames", "P(fake)"), [faced(one) for one in o["tracks"]])
+        yield Table(("Face", "from", "to", "frames", "P(fake)"), [faced(track) for track in o["tracks"]])
     if pictures:
-        yield Pictures([(one, name) for name, one in pictures.items()])
+        yield Pictures([(picture, name) for name, picture in pictures.items()])
     if o["timeline"]:
         yield Timeline(
             "P(fake) over time, window by window", [(w["start"], w["end"], w["score"]) for w in o["timeline"]]
         )
-        yield Table(("Window", "P(fake)", "verdict", "faces"), [windowed(one) for one in o["timeline"]])
+        yield Table(("Window", "P(fake)", "verdict", "faces"), [windowed(window) for window in o["timeline"]])
     elif o["tracks"]:
         first = o["tracks"][0]["timeline"]
         yield Timeline("P(fake) over time, of the first face", [(s["start"], s["end"], s["score"]) for s in first])
@@ -184,16 +187,17 @@ def errors(f: Facts) -> Iterator[Text | Table]:
         for share, value in v.get("selective_accuracy", {}).items()
     ]
     if known := v.get("novelty"):
-        said = f"at most {known['false_alarms']:.1%}, from {known['videos']} videos"
-        rows.append(("Videos like its own that are taken for unlike", said))
+        text = f"at most {known['false_alarms']:.1%}, from {known['videos']} videos"
+        rows.append(("Videos like its own that are taken for unlike", text))
     yield Table((), rows)
     if not (t := f["test"]):
         yield Text(UNTESTED, "dim")
         return
-    made = ", ".join(t["methods"]) or "not named"
+    methods = ", ".join(t["methods"]) or "not named"
     yield Text(
-        f"Test: {t['reals']} real and {t['fakes']} fake videos of {t['groups']} groups of people; methods: {made}. The "
-        f"figures are those of the file that whoever wrote this case named (SHA-256 begins with {t['sha256'][:16]})."
+        f"Test: {t['reals']} real and {t['fakes']} fake videos of {t['groups']} groups of people; methods: {methods}. "
+        "The figures are those of the file that whoever wrote this case named "
+        f"(SHA-256 begins with {t['sha256'][:16]})."
     )
     yield Table((), [(f"Test, {name}", between(*t["figures"][key])) for key, name in RATES.items()])
 

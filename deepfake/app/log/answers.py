@@ -107,17 +107,17 @@ class Logged(Generic[Asked]):
         if content and not self.anew and (row := self.log.find(content, self.detector, self.version)):
             return prediction(json.loads(row["prediction"]), path)
         began = time.perf_counter()
-        said = self.scorer(path)
+        answer = self.scorer(path)
         duration = time.perf_counter() - began
-        kept = said.to_dict()
+        kept = answer.to_dict()
         del kept["path"]
         self.log.add(
             chain.Entry(
                 content=content if content_of(path) == content else None,  # it was changed while it was looked at
                 path=printable(name or os.path.abspath(path)),  # noqa: PTH100 (a Path follows links)
-                status=said.status,
-                verdict=said.verdict,
-                score=said.score,
+                status=answer.status,
+                verdict=answer.verdict,
+                score=answer.score,
                 prediction=chain.canonical(kept),
                 detector=self.detector,
                 version=self.version,
@@ -125,7 +125,7 @@ class Logged(Generic[Asked]):
                 duration=duration,
             )
         )
-        return said
+        return answer
 
 
 def scorer(
@@ -150,11 +150,11 @@ def scorer(
     return plainly
 
 
-def prediction(said: dict[str, Any], path: Path) -> Prediction:
+def prediction(facts: dict[str, Any], path: Path) -> Prediction:
     """A prediction from the JSON of the log, of the file that is asked about."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Prediction).validate_python(said | {"path": str(path)})
+    return TypeAdapter(Prediction).validate_python(facts | {"path": str(path)})
 
 
 def content_of(path: Path) -> str | None:

@@ -34,13 +34,13 @@ class Log:
 
     def add(self, entry: Entry) -> Row:
         """Add a row at the end of the chain; the database holds it when this returns. Raises UserError."""
-        said = {name: chain.plain(value) for name, value in asdict(entry).items()}
-        said["time"] = entry.time.astimezone(UTC).replace(tzinfo=None)
+        values = {name: chain.plain(value) for name, value in asdict(entry).items()}
+        values["time"] = entry.time.astimezone(UTC).replace(tzinfo=None)
 
         def write() -> Row:
             with Session(self._writer) as session, session.begin():
                 head = session.scalars(select(Head).with_for_update()).one()
-                row = said | {"id": head.last + 1, "previous": head.hash}
+                row = values | {"id": head.last + 1, "previous": head.hash}
                 row["hash"] = chain.digest(row)
                 head.last, head.hash = row["id"], row["hash"]
                 session.add(Prediction(**row))

@@ -58,8 +58,8 @@ def plain(value: Any) -> Any:
 
 def digest(row: Row) -> str:
     """The hash of a row: sha256 over the previous hash and the canonical JSON of all columns that are no link."""
-    said = {name: plain(value) for name, value in row.items() if name not in LINKS}
-    return hashlib.sha256(f"{row['previous']}{canonical(said)}".encode()).hexdigest()
+    values = {name: plain(value) for name, value in row.items() if name not in LINKS}
+    return hashlib.sha256(f"{row['previous']}{canonical(values)}".encode()).hexdigest()
 
 
 def verify(rows: Iterable[Row], last: int, hash: str, noted: str = "") -> Verified:

@@ -59,8 +59,8 @@ def log(
     else:
         for row in rows:
             score = f"{row['score']:.3f}" if isinstance(row["score"], float) else "-"
-            said, moment = row["verdict"] or row["status"], str(row["time"])[:19]
-            print(f"{row['id']:>6}  {moment}  {said:<14}  {score:>5}  {row['path']}")
+            outcome, moment = row["verdict"] or row["status"], str(row["time"])[:19]
+            print(f"{row['id']:>6}  {moment}  {outcome:<14}  {score:>5}  {row['path']}")
 
 
 def nested(row: "Row") -> Any:

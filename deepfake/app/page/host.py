@@ -98,13 +98,13 @@ class Uploads:
         finally:
             self._coming -= size
 
-    def _room(self, said: bytes) -> int:
+    def _room(self, declared: bytes) -> int:
         """Bytes that are kept for what comes. Raises Refused where there is no room."""
-        size = int(said) if said.isdigit() else self.limits.bytes
+        size = int(declared) if declared.isdigit() else self.limits.bytes
         if size > self.limits.bytes + AROUND:
             raise Refused("too_large", f"it has {size / MB:,.0f} MB, above the limit of {self.limits.megabytes:,} MB")
         stats = Runtime.instance().uploaded_file_mgr.get_stats()
-        held = sum(one.byte_length for family in stats.values() for one in family if isinstance(one, CacheStat))
+        held = sum(stat.byte_length for family in stats.values() for stat in family if isinstance(stat, CacheStat))
         if held + self._coming + size > self.limits.stored_megabytes * MB:
             raise Refused("busy", "the room for uploads is full", 5)
         return size

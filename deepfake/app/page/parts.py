@@ -57,37 +57,37 @@ def results(ours: Room, job: Job) -> None:
 
 def verdict(result: Result, model: Mapping[str, Any]) -> None:
     """The verdict of a detector, its reasons and doubts, and the faces that it looked at."""
-    said = result.said
-    icon, box = MARKS.get(str(said.get("wording")), UNSURE)
-    st.markdown(f"#### {plain(said['model'])}")
-    score = "" if said["score"] is None else f" · probability of forgery {plain(words.percent(said['score']))}"
-    box(f"**{plain(words.head(said))}**{score}", icon=icon)
-    st.markdown("\n".join(f"- {plain(one)}" for one in words.reasons(said)))
+    facts = result.said
+    icon, box = MARKS.get(str(facts.get("wording")), UNSURE)
+    st.markdown(f"#### {plain(facts['model'])}")
+    score = "" if facts["score"] is None else f" · probability of forgery {plain(words.percent(facts['score']))}"
+    box(f"**{plain(words.head(facts))}**{score}", icon=icon)
+    st.markdown("\n".join(f"- {plain(reason)}" for reason in words.reasons(facts)))
     for track, faces in sorted(result.faces.items()):
         st.image(faces, f"Face {track}, first to last", width="content")
     if result.heat:
         with st.expander("What speaks for that score", icon=":material/mode_heat:"):
             about = "The warmer, the more it counts (Grad-CAM): it tells where, and not why"
             st.image(result.heat, about, width="content")
-    with st.expander("Doubts", icon=":material/balance:", expanded=said["score"] is not None):
-        st.markdown("\n".join(f"- {plain(one)}" for one in words.doubts(said, model)))
+    with st.expander("Doubts", icon=":material/balance:", expanded=facts["score"] is not None):
+        st.markdown("\n".join(f"- {plain(doubt)}" for doubt in words.doubts(facts, model)))
 
 
 def spans(job: Job) -> Iterator[dict[str, Any]]:
     """Every stretch of time that a detector said something of."""
     for result in job.results:
-        said = result.said
-        for window in said.get("timeline") or ():
+        facts = result.said
+        for window in facts.get("timeline") or ():
             if window["score"] is not None:
                 yield {
-                    "face": f"{said['model']}{ALL}",
+                    "face": f"{facts['model']}{ALL}",
                     "s": window["start"],
                     "end": window["end"],
                     "P": window["score"],
                 }
-        for track in said["tracks"]:
+        for track in facts["tracks"]:
             for span in track.get("timeline") or (track,):
-                face = f"{said['model']}, face {track['track']}"
+                face = f"{facts['model']}, face {track['track']}"
                 yield {"face": face, "s": span["start"], "end": span["end"], "P": span["score"]}
 
 
@@ -96,7 +96,7 @@ def timeline(rows: pd.DataFrame) -> None:
     st.markdown("#### Over time")
     seconds = alt.X("s:Q", title="seconds", scale=alt.Scale(nice=False, padding=8))
     share = alt.Y("P:Q", title="probability of forgery", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
-    colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in COLOURS_RGB]
+    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in COLOURS_RGB]
     legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=300)
     about = [alt.Tooltip("face"), alt.Tooltip("s", format=".2f"), alt.Tooltip("P", format=".0%")]
     base = alt.Chart(rows).encode(
@@ -104,7 +104,7 @@ def timeline(rows: pd.DataFrame) -> None:
     )
     bound = alt.Chart(pd.DataFrame({"P": [0.5]})).mark_rule(strokeDash=[4, 4], color="#888888").encode(y="P:Q")
     shapes = alt.Shape("face:N", legend=legend)
-    windows = alt.FieldOneOfPredicate("face", [one for one in rows["face"].unique() if one.endswith(ALL)])
+    windows = alt.FieldOneOfPredicate("face", [face for face in rows["face"].unique() if face.endswith(ALL)])
     lines = base.transform_filter(~windows).mark_line(opacity=0.4)  # between windows, which touch, is nothing
     chart = bound + lines + base.mark_rule(strokeWidth=3).encode(x2="end:Q")
     st.altair_chart(chart + base.mark_point(filled=True, size=60).encode(shape=shapes), height=320)
@@ -134,11 +134,11 @@ def table(job: Job) -> str:
     rows.writeheader()
     name = f"'{job.name}" if job.name[:1] in "=+-@" else job.name  # a table's programs would take it for a formula
     for result in job.results:
-        said = {"name": name, "sha256": job.sha256} | result.said
-        tracks: tuple[dict[str, Any], ...] = tuple(said["tracks"]) or ({},)
+        facts = {"name": name, "sha256": job.sha256} | result.said
+        tracks: tuple[dict[str, Any], ...] = tuple(facts["tracks"]) or ({},)
         for track in tracks:
             own = {key: track.get(key) for key in ("track", "start", "end", "faces")}
-            rows.writerow(said | own | {"track_score": track.get("score")})
+            rows.writerow(facts | own | {"track_score": track.get("score")})
     return file.getvalue()
 
 

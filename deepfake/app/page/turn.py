@@ -33,11 +33,11 @@ def page() -> None:
     st.caption(f"Taken are {plain(ours.desk.limits.words())}. It is removed as soon as it is judged.")
     if file is not None:
         hand_in(ours, file, names)
-    if said := state.pop("refused", None):
-        st.error(f"**{plain(said.title.capitalize())}:** {plain(str(said))}", icon=":material/block:")
+    if refused := state.pop("refused", None):
+        st.error(f"**{plain(refused.title.capitalize())}:** {plain(str(refused))}", icon=":material/block:")
     jobs: list[Job] = state["jobs"]
     if jobs:
-        job = next((one for one in jobs if one.id == state.get("shown")), jobs[-1])
+        job = next((job for job in jobs if job.id == state.get("shown")), jobs[-1])
         show(ours, job)
     parts.history(ours, jobs)
 

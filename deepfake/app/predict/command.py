@@ -77,7 +77,7 @@ def predict(
     from deepfake.app.predict.several import Panel
 
     asked: list[Path | None] = [*detector] if detector else [None]
-    panel = Panel([scorer(one, log, anew, backend, length, seconds()) for one in asked])
+    panel = Panel([scorer(folder, log, anew, backend, length, seconds()) for folder in asked])
     complete = True
     with ExitStack() as stack:
         sinks = [stack.enter_context(outputs.table(table))] if table else []
@@ -100,14 +100,14 @@ def predict(
     raise typer.Exit(0 if complete else 1)
 
 
-def annotated(target: Path, file: Path, said: Prediction) -> None:
+def annotated(target: Path, file: Path, prediction: Prediction) -> None:
     """Write the video as it was told, where it decodes."""
     from deepfake import annotate
 
-    if said.status in ("decode_error", "no_video", "missing"):
-        print(f"predict: no {target}: {said.status}", file=sys.stderr)
+    if prediction.status in ("decode_error", "no_video", "missing"):
+        print(f"predict: no {target}: {prediction.status}", file=sys.stderr)
         return
-    annotate.write(target, file, said)
+    annotate.write(target, file, prediction)
 
 
 def explained(folder: Path, file: Path, panel: "Panel") -> None:
@@ -154,12 +154,12 @@ def listed(path: Path) -> list[Path]:
 
     shown = printable(str(path))
     if os.path.isdir(path):  # noqa: PTH112 (a Path raises for a name that is too long)
-        found = walk(path, SUFFIXES | IMAGES)
-        if found.left:
-            print(f"{shown}: left out {said(found.left)}", file=sys.stderr)
-        if not found.files:
+        contents = walk(path, SUFFIXES | IMAGES)
+        if contents.left:
+            print(f"{shown}: left out {said(contents.left)}", file=sys.stderr)
+        if not contents.files:
             raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
-        return [path / file for file in found.files]
+        return [path / file for file in contents.files]
     if not os.path.lexists(path):
         raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
     return [path]

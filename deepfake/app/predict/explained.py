@@ -16,15 +16,15 @@ def explained(folder: Path, path: Path, panel: Panel) -> list[Path]:
     for scorer in panel.plain:
         name, detector = scorer.name, scorer.detector
         with predict.prepared(path, detector) as video:
-            said = predict.scored(path, video, detector)
-            if said.score is None:
+            prediction = predict.scored(path, video, detector)
+            if prediction.score is None:
                 continue
-            tracks = sorted(said.tracks, key=lambda one: abs(one.score - (said.score or 0.0)))[:TRACKS]
+            tracks = sorted(prediction.tracks, key=lambda track: abs(track.score - (prediction.score or 0.0)))[:TRACKS]
             rows = {
-                f"{path.name}, face {one.track}: P(fake) {one.score:.3f}, {name}": explain.loudest(
-                    detector, video.images[one.track], one
+                f"{path.name}, face {track.track}: P(fake) {track.score:.3f}, {name}": explain.loudest(
+                    detector, video.images[track.track], track
                 )
-                for one in tracks
+                for track in tracks
             }
         whose = f".{Path(name).name}" if len(panel.plain) > 1 else ""
         target = free(folder, shortened(f"{path.name}{whose}", 200))

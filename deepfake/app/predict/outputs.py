@@ -32,16 +32,16 @@ def lines(answers: Answers) -> Iterator[str]:
         return
     yield f"{printable(answers[0][1].path)}:"
     wide = max(len(printable(name)) for name, _ in answers)
-    for name, said in answers:
-        yield f"  {printable(name):<{wide}}  {verdict(said)}"
+    for name, prediction in answers:
+        yield f"  {printable(name):<{wide}}  {verdict(prediction)}"
 
 
-def alone(said: Prediction) -> Iterator[str]:
+def alone(prediction: Prediction) -> Iterator[str]:
     """What one detector says, with each face, and each window of a long video."""
-    yield f"{printable(said.path)}: {verdict(said)}"
-    for track in said.tracks:
+    yield f"{printable(prediction.path)}: {verdict(prediction)}"
+    for track in prediction.tracks:
         yield f"  {face(track)}"
-    for window in said.timeline:
+    for window in prediction.timeline:
         when = f"{clock(window.start)} to {clock(window.end)}"
         if window.score is None:
             yield f"  {when}  {window.status}"
@@ -51,13 +51,13 @@ def alone(said: Prediction) -> Iterator[str]:
             yield f"  {when}  P(fake) {window.score:.3f} {bar(window.score)}  {window.verdict}{each}"
 
 
-def verdict(said: Prediction) -> str:
+def verdict(prediction: Prediction) -> str:
     """The verdict and its reason, in a line."""
-    if said.score is None:
-        return f"no score: {said.status}: {said.reason}"
-    note = f"  ({said.status}: {said.reason})" if said.reason else ""
-    odds = f"P(fake) {said.score:.3f}, threshold {said.threshold:.3f}"
-    return f"{said.verdict}  {odds}: {said.wording}{note}"
+    if prediction.score is None:
+        return f"no score: {prediction.status}: {prediction.reason}"
+    note = f"  ({prediction.status}: {prediction.reason})" if prediction.reason else ""
+    odds = f"P(fake) {prediction.score:.3f}, threshold {prediction.threshold:.3f}"
+    return f"{prediction.verdict}  {odds}: {prediction.wording}{note}"
 
 
 def face(track: Track) -> str:
@@ -82,21 +82,21 @@ def clock(seconds: float) -> str:
 
 def objects(answers: Answers) -> Iterator[str]:
     """A line of JSON for each detector."""
-    for name, said in answers:
-        yield json.dumps(said.to_dict() | {"detector": name})
+    for name, prediction in answers:
+        yield json.dumps(prediction.to_dict() | {"detector": name})
 
 
-def row(name: str, said: Prediction) -> dict[str, Any]:
+def row(name: str, prediction: Prediction) -> dict[str, Any]:
     """A row of the table."""
-    judged = [one for one in said.timeline if one.score is not None]
-    top = max(judged, key=lambda one: one.score or 0.0, default=None)
+    judged = [window for window in prediction.timeline if window.score is not None]
+    top = max(judged, key=lambda window: window.score or 0.0, default=None)
     return {
-        "path": printable(said.path),
+        "path": printable(prediction.path),
         "detector": printable(name),
-        **{key: getattr(said, key) for key in ("status", "reason", "score", "verdict", "wording", "threshold")},
-        "faces": len(said.tracks),
-        "windows": len(said.timeline),
-        "windows_fake": sum(one.verdict == "fake" for one in judged),
+        **{key: getattr(prediction, key) for key in ("status", "reason", "score", "verdict", "wording", "threshold")},
+        "faces": len(prediction.tracks),
+        "windows": len(prediction.timeline),
+        "windows_fake": sum(window.verdict == "fake" for window in judged),
         "loudest_start": top and top.start,
         "loudest_end": top and top.end,
         "loudest_score": top and top.score,
@@ -115,7 +115,7 @@ def table(path: Path) -> Iterator[Sink]:
         writer.writeheader()
 
         def put(answers: Answers) -> None:
-            writer.writerows(row(name, said) for name, said in answers)
+            writer.writerows(row(name, prediction) for name, prediction in answers)
             file.flush()
 
         yield put

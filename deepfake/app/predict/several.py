@@ -29,26 +29,30 @@ class Panel:
 
     def __call__(self, path: Path) -> Answers:
         """What each says of a video; of several also what they say together, last."""
-        said = [(plain.name, asked(path)) for plain, asked in zip(self.plain, self.every, strict=True)]
-        if len(said) == 1:
-            return said
+        answers = [(plain.name, asked(path)) for plain, asked in zip(self.plain, self.every, strict=True)]
+        if len(answers) == 1:
+            return answers
         weakest = min(self.plain, key=lambda scorer: scorer.auc)
-        together = pooled([one for _, one in said])
+        together = pooled([prediction for _, prediction in answers])
         words = weakest.wording(together.verdict) if together.verdict else "inconclusive"
-        return [*said, (ENSEMBLE, replace(together, wording=words))]
+        return [*answers, (ENSEMBLE, replace(together, wording=words))]
 
 
-def pooled(said: Sequence[Prediction]) -> Prediction:
+def pooled(predictions: Sequence[Prediction]) -> Prediction:
     """What several say together: the mean of their calibrated log odds, of those that give a verdict.
 
     Source: Genest and Zidek, "Combining probability distributions", Statistical Science 1986 (the logarithmic pool).
     """
-    heard = [one for one in said if one.score is not None and one.verdict in ("fake", "real")]
-    first = said[0]
+    heard = [
+        prediction
+        for prediction in predictions
+        if prediction.score is not None and prediction.verdict in ("fake", "real")
+    ]
+    first = predictions[0]
     if not heard:
         return Prediction(first.path, first.status, "none of the detectors gives a verdict", None, None, THRESHOLD, ())
-    odds = logit(np.clip([float(one.score or 0) for one in heard], EDGE, 1 - EDGE))
+    odds = logit(np.clip([float(prediction.score or 0) for prediction in heard], EDGE, 1 - EDGE))
     score = round(float(expit(odds.mean())), DIGITS)
-    notes = [f"of {len(heard)} of {len(said)} detectors"] if len(heard) < len(said) else []
-    notes += ["they differ"] if len({one.verdict for one in heard}) > 1 else []
+    notes = [f"of {len(heard)} of {len(predictions)} detectors"] if len(heard) < len(predictions) else []
+    notes += ["they differ"] if len({prediction.verdict for prediction in heard}) > 1 else []
     return Prediction(first.path, heard[0].status, ", ".join(notes), score, verdict(score), THRESHOLD, ())

@@ -19,9 +19,9 @@ def arrivals(folder: Path, sleep: Callable[[float], None] = time.sleep) -> Itera
     known: dict[Path, tuple[int, int]] = {}  # as it was given
     waiting: dict[Path, tuple[tuple[int, int], float]] = {}  # as it was seen last, and for how many seconds so
     while True:
-        found = {path: state for name in walk(folder, SUFFIXES | IMAGES).files if (state := of(path := folder / name))}
-        waiting = {path: seen for path, seen in waiting.items() if path in found}
-        for path, state in found.items():
+        states = {path: state for name in walk(folder, SUFFIXES | IMAGES).files if (state := of(path := folder / name))}
+        waiting = {path: seen for path, seen in waiting.items() if path in states}
+        for path, state in states.items():
             if known.get(path) == state:
                 continue
             before, still = waiting.get(path, (None, 0.0))

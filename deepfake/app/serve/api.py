@@ -139,7 +139,7 @@ def application(desk: Desk, token: str = "") -> FastAPI:
     @app.get("/models", dependencies=guarded)
     def models() -> list[dict[str, Any]]:
         """The detectors: what they are, how well they did in validation, how videos are prepared for them."""
-        return [one.to_dict() for one in desk.models.values()]
+        return [model.to_dict() for model in desk.models.values()]
 
     @app.get("/limits", dependencies=guarded)
     def limits() -> dict[str, dict[str, Any]]:
@@ -149,9 +149,9 @@ def application(desk: Desk, token: str = "") -> FastAPI:
     async def answer(job: Job, wait: float) -> Response:
         await asyncio.wait([asyncio.wrap_future(job.finished)], timeout=wait)
         over = job.state in ("done", "failed")
-        said = job.to_dict() | {"before": 0 if over else desk.before(job)}
-        said["problem"] = problems.problem(job.refused) if job.refused else None
+        body = job.to_dict() | {"before": 0 if over else desk.before(job)}
+        body["problem"] = problems.problem(job.refused) if job.refused else None
         headers = {"Location": f"/videos/{job.id}"} | ({} if over else {"Retry-After": "1"})
-        return JSONResponse(said, 200 if over else 202, headers)
+        return JSONResponse(body, 200 if over else 202, headers)
 
     return app

@@ -21,13 +21,13 @@ Started = Callable[[str], Upload]  # a name -> an upload
 
 def length(request: Request) -> int | None:
     """The bytes of the body as the client declares them, those around a form's file left out; None where it is mute."""
-    said = request.headers.get("content-length", "")
-    if not said:
+    declared = request.headers.get("content-length", "")
+    if not declared:
         return None
-    if not said.isdecimal():
+    if not declared.isdecimal():
         raise Refused("invalid", "Content-Length is no number")
     form = parse_options_header(request.headers.get("content-type"))[0] == FORM
-    return max(1, int(said) - AROUND * form)
+    return max(1, int(declared) - AROUND * form)
 
 
 async def received(request: Request, name: str, begin: Started, limits: Limits) -> Upload:

@@ -33,5 +33,5 @@ def peak() -> int:
 
 
 def _said(name: str) -> int:
-    line = next(one for one in (PROC / "status").read_text().splitlines() if one.startswith(f"{name}:"))
+    line = next(line for line in (PROC / "status").read_text().splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024

@@ -85,18 +85,18 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """The job as JSON has it."""
-        said: dict[str, Any] = {"id": self.id, "state": self.state, "name": self.name, "bytes": self.size}
-        said |= {"sha256": self.sha256, "time": self.taken.isoformat(timespec="seconds"), "video": asdict(self.facts)}
-        said |= {"models": list(self.models), "results": [result.said for result in self.results]}
-        return said
+        facts: dict[str, Any] = {"id": self.id, "state": self.state, "name": self.name, "bytes": self.size}
+        facts |= {"sha256": self.sha256, "time": self.taken.isoformat(timespec="seconds"), "video": asdict(self.facts)}
+        facts |= {"models": list(self.models), "results": [result.said for result in self.results]}
+        return facts
 
 
-def outcome(call: "Future[T]", late: str, said: str) -> T:
-    """What a call to another process came to. Raises Refused: of the kind `late`, as `said`, where its time was up."""
+def outcome(call: "Future[T]", late: str, reason: str) -> T:
+    """What a call to another process came to. Raises Refused: `late`, with `reason`, where its time was up."""
     try:
         return call.result()
     except TimeoutError:
-        raise Refused(late, said) from None
+        raise Refused(late, reason) from None
     except CancelledError:
         raise Refused("cancelled", "it is not wanted any more") from None
     except UserError as error:

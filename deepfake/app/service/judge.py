@@ -41,13 +41,13 @@ def log() -> tuple["Log", str]:
 
 def judge(task: Task) -> list[Result]:
     """What each model says of the video, in their order; its faces are looked for once for all that want them alike."""
-    said: dict[str, Result] = {}
+    results: dict[str, Result] = {}
     for names in _alike(task.models):
-        sight = Sight(task.path, detector(task.models[names[0]].folder), task.scratch / str(len(said)))
+        sight = Sight(task.path, detector(task.models[names[0]].folder), task.scratch / str(len(results)))
         for name in names:
-            said[name] = _result(task, name, sight)
+            results[name] = _result(task, name, sight)
         shutil.rmtree(sight.scratch, ignore_errors=True)
-    return [said[name] for name in task.models]
+    return [results[name] for name in task.models]
 
 
 @dataclass
@@ -89,13 +89,13 @@ def _result(task: Task, name: str, sight: Sight) -> Result:
     else:
         prediction = looking(task.path)
     looked = "video" in vars(sight)  # else all that is known is what the log holds
-    said = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
-    said["seconds"] = round(time.perf_counter() - began, 3)
+    facts = told(name, prediction) | {"boxes": boxes(sight.video) if looked else None}
+    facts["seconds"] = round(time.perf_counter() - began, 3)
     if not (task.pictures and looked):
-        return Result(said)
+        return Result(facts)
     faces = {track: spread(images) for track, images in sight.video.images.items()}
     seen = glimpse(sight.scratch, Glimpse())
-    return Result(said, seen.frames, faces, heat(prediction, sight.video, detector(model.folder)))
+    return Result(facts, seen.frames, faces, heat(prediction, sight.video, detector(model.folder)))
 
 
 def heat(prediction: Prediction, video: Prepared, judge: inference.Detector) -> bytes:
@@ -103,7 +103,7 @@ def heat(prediction: Prediction, video: Prepared, judge: inference.Detector) -> 
     if prediction.score is None:
         return b""
     score = prediction.score
-    track = min(prediction.tracks, key=lambda one: abs(one.score - score))
+    track = min(prediction.tracks, key=lambda track: abs(track.score - score))
     try:
         rows = {f"face {track.track}": explain.loudest(judge, video.images[track.track], track)}
     except UserError:  # its networks see clips whole
@@ -113,9 +113,9 @@ def heat(prediction: Prediction, video: Prepared, judge: inference.Detector) -> 
 
 def told(name: str, prediction: Prediction) -> dict[str, Any]:
     """What a model says as JSON has it: all of the prediction but the file's place."""
-    said = prediction.to_dict()
-    del said["path"]
-    return {"model": name, "outcome": NOT_APPLICABLE if prediction.score is None else SCORED, **said}
+    facts = prediction.to_dict()
+    del facts["path"]
+    return {"model": name, "outcome": NOT_APPLICABLE if prediction.score is None else SCORED, **facts}
 
 
 def boxes(video: Prepared) -> list[dict[str, Any]]:
@@ -125,12 +125,12 @@ def boxes(video: Prepared) -> list[dict[str, Any]]:
     rows = video.faces.sort_values(["time", "track"], kind="stable")
     edges = (rows[["left", "top", "width", "height"]] * video.scale).round(1)
     about = rows[["time", "track"]].join(edges).assign(left_out=rows["reason"].astype(str))
-    found: list[dict[str, Any]] = about.to_dict("records")
-    return found
+    records: list[dict[str, Any]] = about.to_dict("records")
+    return records
 
 
 def _alike(models: Mapping[str, Asked]) -> Iterator[list[str]]:
     """The names of the models, those together that want a video prepared alike."""
-    wants = {name: json.dumps(detector(one.folder).params, sort_keys=True) for name, one in models.items()}
+    wants = {name: json.dumps(detector(model.folder).params, sort_keys=True) for name, model in models.items()}
     for _, names in groupby(sorted(wants, key=lambda name: wants[name]), key=lambda name: wants[name]):
         yield list(names)

@@ -43,7 +43,7 @@ def _model(name: str, folder: Path) -> Model:
     card, networks = bundle.read(folder), bundle.read_networks(folder)
     settings = [member.settings for member in networks.members]
     about = {
-        "networks": [{key: one[key] for key in ("encoder", "head", "frames", "side")} for one in settings],
+        "networks": [{key: setting[key] for key in ("encoder", "head", "frames", "side")} for setting in settings],
         "untrained": card.validation["untrained"],  # why it cannot be trusted, or ""
         "validation": card.validation,
         "params": card.params,  # how videos are prepared for it

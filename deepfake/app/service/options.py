@@ -24,9 +24,9 @@ Settings = Annotated[
 Log = Annotated[bool | None, typer.Option(help="ask the log first, and tell it; else if DEEPFAKE_DB_URL is")]
 
 
-def logged(said: bool | None) -> bool:
+def logged(log: bool | None) -> bool:
     """Whether predictions go by way of the log, which is opened once. Raises UserError where it cannot be."""
-    if wanted := bool(os.environ.get("DEEPFAKE_DB_URL")) if said is None else said:
+    if wanted := bool(os.environ.get("DEEPFAKE_DB_URL")) if log is None else log:
         door.opened()
     return wanted
 
@@ -37,9 +37,9 @@ def settings(limits: Sequence[str]) -> Limits:
         for name, bound in Limits().table().items():
             print(f"{name:<17}{bound['limit']:<12,} {bound['of']}")
         raise typer.Exit
-    if wrong := [one for one in limits if "=" not in one]:
+    if wrong := [limit for limit in limits if "=" not in limit]:
         raise UserError(f"--limit {wrong[0]}: no NAME=VALUE", "--limit megabytes=50")
-    return params.check(dict(one.split("=", 1) for one in limits), Limits, where="--limit")
+    return params.check(dict(limit.split("=", 1) for limit in limits), Limits, where="--limit")
 
 
 @contextmanager

@@ -31,11 +31,11 @@ class Glimpse:
 
 def spread(images: Sequence[Images] | Images) -> bytes:
     """Some of (H, W, 3) uint8 RGB images, first to last, side by side, as JPEG."""
-    some = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
-    whole = (np.asarray(images[i]) for i in some)
+    places = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
+    whole = (np.asarray(images[i]) for i in places)
     small = [
-        cv2.resize(one, (max(1, round(one.shape[1] * SIDE / one.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
-        for one in whole
+        cv2.resize(image, (max(1, round(image.shape[1] * SIDE / image.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
+        for image in whole
     ]
     return jpeg(np.concatenate(small, 1))
 

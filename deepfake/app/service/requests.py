@@ -35,7 +35,7 @@ class Logging:
             await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), 0
-        quiet = any(scope["path"].startswith(one) for one in self.quiet)
+        quiet = any(scope["path"].startswith(beginning) for beginning in self.quiet)
 
         async def sent(message: Message) -> None:
             nonlocal status

@@ -14,32 +14,32 @@ FEW = 5  # pictures of a face: fewer are little to go by
 GUESS = 0.5  # AUC of guessing
 
 
-def head(said: Mapping[str, Any]) -> str:
+def head(facts: Mapping[str, Any]) -> str:
     """The verdict of a result."""
-    if said["score"] is None:
+    if facts["score"] is None:
         return "Cannot be judged"
-    return HEADS.get(str(said["wording"]), str(said["verdict"]).capitalize())
+    return HEADS.get(str(facts["wording"]), str(facts["verdict"]).capitalize())
 
 
-def reasons(said: Mapping[str, Any]) -> Iterator[str]:
+def reasons(facts: Mapping[str, Any]) -> Iterator[str]:
     """Why it is so, a sentence each."""
-    if said["score"] is None:
-        yield f"{sentence(said['reason'] or said['status'])} Nothing is said where there is nothing to go by."
+    if facts["score"] is None:
+        yield f"{sentence(facts['reason'] or facts['status'])} Nothing is said where there is nothing to go by."
         return
-    likely, bound = percent(said["score"]), percent(said["threshold"])
+    likely, bound = percent(facts["score"]), percent(facts["threshold"])
     yield f"It takes this for forged with a probability of {likely}; from {bound} on it says so."
     yield "Before looking, it takes real and forged for equally likely."
-    if said["reason"] and said["verdict"] == "inconclusive":
-        yield f"It does not decide: {sentence(said['reason'])}"
-    elif said["reason"] and said["status"] == "ok":
-        yield sentence(said["reason"])
-    for track in said["tracks"]:
+    if facts["reason"] and facts["verdict"] == "inconclusive":
+        yield f"It does not decide: {sentence(facts['reason'])}"
+    elif facts["reason"] and facts["status"] == "ok":
+        yield sentence(facts["reason"])
+    for track in facts["tracks"]:
         when = f"from {track['start']:.1f} to {track['end']:.1f} s"
         loud = "" if track.get("time") is None else f", and most telling at {track['time']:.1f} s"
         yield f"Face {track['track']}: {percent(track['score'])}, by {track['faces']} pictures {when}{loud}."
 
 
-def doubts(said: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
+def doubts(facts: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     """What speaks against trusting it, a sentence each."""
     if model["untrained"]:
         yield f"This detector did not learn to tell forgeries: {sentence(model['untrained'])}"
@@ -49,10 +49,10 @@ def doubts(said: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
             f"In its own validation it ranked a forged video above a real one in {percent(auc)} of the pairs; "
             f"{percent(GUESS)} would be guessing."
         )
-    if said["score"] is not None:
-        if said["status"] != "ok":
-            yield f"The file is damaged ({said['status']}): {sentence(said['reason'])}"
-        most = max((track["faces"] for track in said["tracks"]), default=0)
+    if facts["score"] is not None:
+        if facts["status"] != "ok":
+            yield f"The file is damaged ({facts['status']}): {sentence(facts['reason'])}"
+        most = max((track["faces"] for track in facts["tracks"]), default=0)
         if most < FEW:
             yield f"No face was seen in more than {most} pictures: little to go by."
     yield "It knows the kinds of forgery that it was trained on; others, and strong compression, may mislead it."
