@@ -27,9 +27,9 @@ class Served:
         own = {"TMPDIR": str(self.tmp), "TORCHINDUCTOR_CACHE_DIR": str(folder), "HOME": str(folder)}
         own |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         call = [sys.executable, "-c", MAIN, command, "--detector", detector, *arguments]
-        with self.said.open("w") as said:
+        with self.said.open("w") as file:
             self.process = psutil.Popen(
-                call, cwd=folder, env=os.environ | own | environment, stdout=said, stderr=subprocess.STDOUT
+                call, cwd=folder, env=os.environ | own | environment, stdout=file, stderr=subprocess.STDOUT
             )
 
     @property
@@ -46,13 +46,13 @@ class Served:
         self.port = int(self.started(r"running on http://127\.0\.0\.1:(\d+)")[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def until(self, found, seconds: float = 30):
-        """What `found` gives, as soon as that is something."""
+    def until(self, condition, seconds: float = 30):
+        """What `condition` gives, as soon as that is something."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError(f"it ended: {self.log}")
-            if value := found():
+            if value := condition():
                 return value
             time.sleep(0.05)
         raise AssertionError(f"it did not come in {seconds} s: {self.log}")
@@ -60,8 +60,8 @@ class Served:
     def peaks(self) -> list[int]:
         """The most MB of memory that it, and each of its workers, ever had."""
         family = [self.process, *self.process.children(recursive=True)]
-        status = [Path(f"/proc/{one.pid}/status").read_text() for one in family]
-        return [int(re.search(r"VmHWM:\s+(\d+)", one)[1]) // 1024 for one in status]
+        status = [Path(f"/proc/{process.pid}/status").read_text() for process in family]
+        return [int(re.search(r"VmHWM:\s+(\d+)", text)[1]) // 1024 for text in status]
 
     def raw(self, *pieces: bytes) -> socket.socket:
         """A connection over which these bytes were sent."""
@@ -77,9 +77,9 @@ class Served:
         try:
             code = self.process.wait(20)
         finally:
-            for one in [self.process, *family]:
-                if one.is_running():
-                    one.kill()
+            for process in [self.process, *family]:
+                if process.is_running():
+                    process.kill()
         return code
 
 
@@ -106,8 +106,8 @@ class Http(Served):
 
 def answer(wire: socket.socket) -> str:
     """All that comes until the other side closes."""
-    said = b""
+    received = b""
     with wire:
         while piece := wire.recv(65536):
-            said += piece
-    return said.decode()
+            received += piece
+    return received.decode()

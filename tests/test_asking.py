@@ -37,16 +37,16 @@ def detectors(tmp_path_factory, saved_detector) -> list[Path]:
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
     sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
     params = {name: sections[name] for name in ("extract", "detect", "filter")}
-    found = []
+    folders = []
     for seed in range(2):
         torch.manual_seed(seed)
         network = Network(architecture(sections["train"]))
         folder = tmp_path_factory.mktemp("models") / f"detector_{seed}"
-        found.append(saved_detector(folder, [(network, sections["train"])], params))
-    return found
+        folders.append(saved_detector(folder, [(network, sections["train"])], params))
+    return folders
 
 
-def said(score: float | None, verdict: str | None, **fields) -> Prediction:
+def prediction(score: float | None, verdict: str | None, **fields) -> Prediction:
     """What a detector says of a.mp4."""
     return replace(Prediction("a.mp4", "ok" if score else "no_face", "", score, verdict, 0.5, ()), **fields)
 
@@ -55,13 +55,13 @@ def said(score: float | None, verdict: str | None, **fields) -> Prediction:
 
 
 def test_several_detectors_are_told_side_by_side_and_together(deepfake, detectors, odd):
-    asked = [word for one in detectors for word in ("--detector", one)]
+    asked = [word for detector in detectors for word in ("--detector", detector)]
     _, told, _ = deepfake("predict", odd("plain"), *asked, "--json")
     first, second, both = (json.loads(line) for line in told.splitlines())
-    assert [one["detector"] for one in (first, second, both)] == [*map(str, detectors), "ensemble"]
+    assert [answer["detector"] for answer in (first, second, both)] == [*map(str, detectors), "ensemble"]
     _, alone, _ = deepfake("predict", odd("plain"), "--detector", detectors[1], "--json")
     assert json.loads(alone) == second
-    odds = [np.log(one["score"] / (1 - one["score"])) for one in (first, second)]
+    odds = [np.log(answer["score"] / (1 - answer["score"])) for answer in (first, second)]
     assert both["score"] == pytest.approx(1 / (1 + np.exp(-np.mean(odds))), abs=2e-6)
     code, told, _ = deepfake("predict", odd("plain"), odd("black"), *asked, "--csv", "all.csv")
     assert code == 1
@@ -69,12 +69,12 @@ def test_several_detectors_are_told_side_by_side_and_together(deepfake, detector
     assert f"  {detectors[0]}  " in told
     rows = list(csv.DictReader(Path("all.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["detector"] for row in rows] == [*map(str, detectors), "ensemble"] * 2
-    assert [row["score"] for row in rows[:3]] == [str(one["score"]) for one in (first, second, both)]
+    assert [row["score"] for row in rows[:3]] == [str(answer["score"]) for answer in (first, second, both)]
     assert {row["score"] for row in rows[3:]} == {""}
 
 
 @pytest.mark.parametrize(
-    ("some", "score", "verdict", "reason"),
+    ("opinions", "score", "verdict", "reason"),
     [
         ([(0.8, "fake"), (0.8, "fake")], 0.8, "fake", ""),
         ([(0.9, "fake"), (0.1, "real")], 0.5, "fake", "they differ"),
@@ -84,8 +84,8 @@ def test_several_detectors_are_told_side_by_side_and_together(deepfake, detector
         ([(None, None), (0.6, "inconclusive")], None, None, "none of the detectors gives a verdict"),
     ],
 )
-def test_an_ensemble_is_the_mean_of_the_log_odds_of_those_that_give_a_verdict(some, score, verdict, reason):
-    both = pooled([said(*one) for one in some])
+def test_an_ensemble_is_the_mean_of_the_log_odds_of_those_that_give_a_verdict(opinions, score, verdict, reason):
+    both = pooled([prediction(*opinion) for opinion in opinions])
     assert (both.score, both.verdict, both.reason) == (score, verdict, reason)
 
 
@@ -102,11 +102,11 @@ def test_a_time_is_written_as_people_do(seconds, text):
 def test_a_long_video_is_told_window_by_window():
     faces = (Track(0, 0.2, 16, 0.0, 9.9), Track(1, 0.9, 16, 0.0, 9.9))
     shown = (Window(0.0, 10.0, "ok", "", 0.8, "fake", faces), Window(10.0, 20.0, "no_face", "", None, None))
-    assert list(outputs.alone(said(0.3, "real", timeline=shown)))[1:] == [
+    assert list(outputs.alone(prediction(0.3, "real", timeline=shown)))[1:] == [
         "  0:00.0 to 0:10.0  P(fake) 0.800 [########  ]  fake  faces 0.200, 0.900",
         "  0:10.0 to 0:20.0  no_face",
     ]
-    row = outputs.row("d", said(0.3, "real", timeline=shown))
+    row = outputs.row("d", prediction(0.3, "real", timeline=shown))
     assert list(row) == list(outputs.COLUMNS)
     assert (row["windows"], row["windows_fake"], row["loudest_end"]) == (2, 1, 10.0)
 
@@ -164,7 +164,7 @@ def test_the_copy_has_each_frame_the_boxes_a_strip_and_the_sound(tmp_path, name,
     path = with_sound(tmp_path / name, np.full((20, 120, 160, 3), 127, np.uint8), codec)
     shown = (Window(0.0, 1.0, "ok", "", 0.9, "fake", (FACE,)), Window(1.0, 2.0, "no_face", "", None, None))
     target = tmp_path / "out.mp4"
-    assert annotate.write(target, path, said(0.9, "fake", wording="manipulated", timeline=shown)) == 20
+    assert annotate.write(target, path, prediction(0.9, "fake", wording="manipulated", timeline=shown)) == 20
     with av.open(target) as file:
         [sound] = file.streams.audio
         assert sound.codec_context.name == kept
@@ -182,8 +182,8 @@ def test_the_copy_has_each_frame_the_boxes_a_strip_and_the_sound(tmp_path, name,
 
 
 def test_a_video_without_sound_or_faces_is_copied_all_the_same(tmp_path, odd):
-    assert annotate.write(tmp_path / "out.mp4", odd("truncated"), said(None, None)) == len(
-        list(annotate.shown(odd("truncated"), said(None, None)))
+    assert annotate.write(tmp_path / "out.mp4", odd("truncated"), prediction(None, None)) == len(
+        list(annotate.shown(odd("truncated"), prediction(None, None)))
     )
 
 
@@ -202,9 +202,9 @@ def test_the_loudest_faces_come_with_where_they_are_loud(detectors, odd):
         [track] = predict.scored(odd("plain"), shown, detector).tracks
         looked = explain.loudest(detector, shown.images[0], track, most=5)
     assert len(looked) == 5
-    assert [one.time for one in looked] == sorted(one.time for one in looked)
-    assert {one.heat.shape for one in looked} == {one.face.shape[:2] for one in looked} == {(112, 112)}
-    assert all(one.heat.min() >= 0 and one.heat.max() <= 1.01 for one in looked)
+    assert [look.time for look in looked] == sorted(look.time for look in looked)
+    assert {look.heat.shape for look in looked} == {look.face.shape[:2] for look in looked} == {(112, 112)}
+    assert all(look.heat.min() >= 0 and look.heat.max() <= 1.01 for look in looked)
     assert explain.strip({"a.mp4": looked}).shape == (2 * 22 + 2 * 160, 5 * 160, 3)
 
 

@@ -35,13 +35,13 @@ def test_entries_are_told_by_kind_size_and_last_use():
     put("b", 20, days=3, kind="detect")
     put("c", 30, days=2, kind="7f")  # as the store was laid out before
     (store() / ".new-x/d").mkdir(parents=True)
-    found = cache.entries()
-    assert [(e.kind, e.path.name, e.size, e.own) for e in found] == [
+    entries = cache.entries()
+    assert [(e.kind, e.path.name, e.size, e.own) for e in entries] == [
         ("detect", "b", 20, 20),
         ("old", "c", 30, 30),
         ("extract", "a", 10, 10),
     ]
-    assert found[0].used == pytest.approx(time.time() - 3 * DAY, abs=60)
+    assert entries[0].used == pytest.approx(time.time() - 3 * DAY, abs=60)
 
 
 def test_what_another_run_removes_meanwhile_is_passed_over(monkeypatch):

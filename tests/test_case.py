@@ -64,9 +64,9 @@ def test_a_case_is_the_same_bytes_wherever_and_whenever_it_is_written(deepfake, 
 def test_a_case_says_what_predict_says_and_what_identifies_the_exhibit(deepfake, detector, exhibit):
     deepfake("case", exhibit, "--detector", detector, "--out", "filed")
     _, told, _ = deepfake("predict", exhibit, "--detector", detector, "--json")
-    facts, said = json.loads(Path("filed/case.json").read_text()), json.loads(told)
-    assert facts["opinion"]["score"] == said["score"]
-    assert facts["opinion"]["tracks"] == said["tracks"]
+    facts, prediction = json.loads(Path("filed/case.json").read_text()), json.loads(told)
+    assert facts["opinion"]["score"] == prediction["score"]
+    assert facts["opinion"]["tracks"] == prediction["tracks"]
     assert facts["exhibit"]["sha256"] == hashlib.sha256(exhibit.read_bytes()).hexdigest()
     assert facts["detector"]["card_sha256"] == hashlib.sha256((detector / "bundle.json").read_bytes()).hexdigest()
     page = Path("filed/case.html").read_text()
@@ -180,9 +180,9 @@ def test_edit_lists_are_read_in_both_widths():
     wide = box(b"elst", struct.pack(">IIQqi", 1 << 24, 1, 2**33, 7, 65536))
     content = box(b"ftyp", b"isom") + box(b"moov", box(b"trak", box(b"edts", short)) + box(b"trak", box(b"edts", wide)))
     tree = list(container.boxes(content, 0, len(content)))
-    assert [one.kind for one in tree] == [b"ftyp", b"moov"]
-    found = [edit for one in tree for edit in container.edits(content, one)]
-    assert found == [
+    assert [node.kind for node in tree] == [b"ftyp", b"moov"]
+    edits = [edit for node in tree for edit in container.edits(content, node)]
+    assert edits == [
         {"duration": 100, "start": -1},
         {"duration": 900, "start": 512},
         {"duration": 2**33, "start": 7},
@@ -195,16 +195,16 @@ def test_boxes_that_make_no_sense_end_the_walk(content):
 
 
 def test_a_file_that_ffmpeg_wrote_says_so(odd):
-    found = container.facts(odd("plain"))
-    assert any(one.startswith("FFmpeg wrote the file") for one in found["signs"])
-    assert found["streams"][0]["width"] == 256
-    assert found["credentials"] is False
+    facts = container.facts(odd("plain"))
+    assert any(sign.startswith("FFmpeg wrote the file") for sign in facts["signs"])
+    assert facts["streams"][0]["width"] == 256
+    assert facts["credentials"] is False
 
 
 def test_nothing_is_said_against_a_file_whose_tags_are_a_cameras():
     tags = {"creation_time": "2023-02-03T21:48:14.000000Z", "major_brand": "qt  "}
-    found = {"tags": tags, "streams": [{"tags": {}}], "writers": [], "boxes": ["ftyp", "mdat", "moov"], "edits": []}
-    assert container.signs(found) == []
+    facts = {"tags": tags, "streams": [{"tags": {}}], "writers": [], "boxes": ["ftyp", "mdat", "moov"], "edits": []}
+    assert container.signs(facts) == []
 
 
 # ---- content credentials
@@ -214,20 +214,22 @@ def certificate(x509, of, by, key, signer, *, ca):
     """A certificate of ten years, as C2PA wants it."""
     from cryptography.hazmat.primitives import hashes
 
-    names = [x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, one)]) for one in (of, by)]
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, name)]) for name in (of, by)]
     usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
     usage |= {"encipher_only": False, "decipher_only": False, "crl_sign": ca, "key_cert_sign": ca}
     begin = datetime.datetime(2024, 1, 1)
-    made = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(begin)
-    made = made.not_valid_after(begin + datetime.timedelta(days=3650))
-    made = made.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    made = made.add_extension(x509.KeyUsage(digital_signature=not ca, **usage), critical=True)
-    made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    builder = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begin)
+    builder = builder.not_valid_after(begin + datetime.timedelta(days=3650))
+    builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    builder = builder.add_extension(x509.KeyUsage(digital_signature=not ca, **usage), critical=True)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+    )
     if not ca:
         mail = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        made = made.add_extension(mail, critical=False)
-    return made.sign(signer, hashes.SHA256())
+        builder = builder.add_extension(mail, critical=False)
+    return builder.sign(signer, hashes.SHA256())
 
 
 @pytest.fixture
@@ -246,7 +248,7 @@ def signed(odd, tmp_path) -> Path:
         certificate(x509, "Root", "Root", root, root, ca=True),
     ]
     secret = leaf.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
-    public = b"".join(one.public_bytes(s.Encoding.PEM) for one in chain)
+    public = b"".join(certificate.public_bytes(s.Encoding.PEM) for certificate in chain)
     info = c2pa.C2paSignerInfo(alg=c2pa.C2paSigningAlg.ES256, sign_cert=public, private_key=secret, ta_url=None)
     source = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
     actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": source}]}
@@ -256,31 +258,31 @@ def signed(odd, tmp_path) -> Path:
         "assertions": [{"label": "c2pa.actions", "data": actions}],
     }
     path = tmp_path / "signed.mp4"
-    with odd("plain").open("rb") as given, path.open("w+b") as made:
-        c2pa.Builder(claim).sign(c2pa.Signer.from_info(info), "video/mp4", given, made)
+    with odd("plain").open("rb") as given, path.open("w+b") as target:
+        c2pa.Builder(claim).sign(c2pa.Signer.from_info(info), "video/mp4", given, target)
     return path
 
 
 def test_credentials_are_read_and_a_change_is_found(signed):
-    found = container.facts(signed)
-    assert found["credentials"] is True
-    said = credentials.credentials(signed, seen=True)
-    assert (said["state"], said["signer"], said["program"]) == ("valid", "A newspaper", "a camera")
-    assert (said["actions"], said["sources"]) == (["c2pa.created"], ["digitalCapture"])
-    assert said["said"].endswith("they hold; nobody vouches for their signer.")
+    facts = container.facts(signed)
+    assert facts["credentials"] is True
+    claims = credentials.credentials(signed, seen=True)
+    assert (claims["state"], claims["signer"], claims["program"]) == ("valid", "A newspaper", "a camera")
+    assert (claims["actions"], claims["sources"]) == (["c2pa.created"], ["digitalCapture"])
+    assert claims["said"].endswith("they hold; nobody vouches for their signer.")
     content = bytearray(signed.read_bytes())
     content[content.index(b"mdat") + 100] ^= 255
     signed.write_bytes(content)
-    said = credentials.credentials(signed, seen=True)
-    assert (said["state"], said["said"]) == ("invalid", "Content credentials (C2PA) are present; they do not hold.")
-    assert "assertion.bmffHash.mismatch" in said["faults"]
+    claims = credentials.credentials(signed, seen=True)
+    assert (claims["state"], claims["said"]) == ("invalid", "Content credentials (C2PA) are present; they do not hold.")
+    assert "assertion.bmffHash.mismatch" in claims["faults"]
 
 
 def test_credentials_that_no_library_reads_are_said_to_be_there(signed, monkeypatch):
     monkeypatch.setitem(sys.modules, "c2pa", None)
-    said = credentials.credentials(signed, seen=True)
-    assert said["state"] == "unread"
-    assert "present and were not verified" in said["said"]
+    claims = credentials.credentials(signed, seen=True)
+    assert claims["state"] == "unread"
+    assert "present and were not verified" in claims["said"]
 
 
 def test_bytes_that_only_look_like_credentials_are_said_to_be_broken(odd, tmp_path):

@@ -53,18 +53,18 @@ def test_the_command_is_declared_where_it_is():
 
 @pytest.mark.parametrize("command", ["predict", "forge", "recipe", "ensemble"])
 def test_the_help_names_every_command_and_every_command_has_help(deepfake, command):
-    code, said, _ = deepfake("--help")
+    code, output, _ = deepfake("--help")
     assert code == 0
-    assert command in said
-    code, said, _ = deepfake(command, "--help")
+    assert command in output
+    code, output, _ = deepfake(command, "--help")
     assert code == 0
-    assert f"deepfake {command} [OPTIONS]" in said
+    assert f"deepfake {command} [OPTIONS]" in output
 
 
 def test_a_video_is_told_with_its_faces(deepfake, detector, odd):
-    code, said, complaint = deepfake("predict", odd("plain"), "--detector", detector)
+    code, output, complaint = deepfake("predict", odd("plain"), "--detector", detector)
     assert (code, complaint) == (0, "")
-    first, face = said.splitlines()
+    first, face = output.splitlines()
     assert first.startswith((f"{odd('plain')}: fake  P(fake) 0.", f"{odd('plain')}: real  P(fake) 0."))
     assert re.search("threshold 0.500: (manipulated|authentic|suspicious|nothing suspicious)$", first)
     assert face.startswith("  face 0: P(fake) 0.")
@@ -72,27 +72,27 @@ def test_a_video_is_told_with_its_faces(deepfake, detector, odd):
 
 
 def test_a_damaged_video_is_told_with_its_damage(deepfake, detector, odd):
-    code, said, _ = deepfake("predict", odd("truncated"), "--detector", detector)
+    code, output, _ = deepfake("predict", odd("truncated"), "--detector", detector)
     assert code == 0
-    assert re.search(r"threshold 0.500: \w+( suspicious)?  \(truncated: ", said)
+    assert re.search(r"threshold 0.500: \w+( suspicious)?  \(truncated: ", output)
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"), [("black", "no_face: no face in 12 frames"), ("text", "decode_error: not a readable video")]
 )
 def test_a_video_without_a_score_makes_the_exit_code_1(deepfake, detector, odd, kind, reason):
-    code, said, _ = deepfake("predict", odd("plain"), odd(kind), "--detector", detector)
+    code, output, _ = deepfake("predict", odd("plain"), odd(kind), "--detector", detector)
     assert code == 1
-    assert f"{odd(kind)}: no score: {reason}" in said
-    assert f"{odd('plain')}: " in said.splitlines()[0]  # the other one is told all the same
+    assert f"{odd(kind)}: no score: {reason}" in output
+    assert f"{odd('plain')}: " in output.splitlines()[0]  # the other one is told all the same
 
 
 def test_a_folder_stands_for_the_videos_in_it(deepfake, detector, odd, tmp_path):
     for path in ("films/b.mp4", "films/deep/a.MP4", "films/notes.txt"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(odd("one frame"), tmp_path / path)
-    code, said, _ = deepfake("predict", "films", "--json", "--detector", detector)
-    assert [json.loads(line)["path"] for line in said.splitlines()] == ["films/b.mp4", "films/deep/a.MP4"]
+    code, output, _ = deepfake("predict", "films", "--json", "--detector", detector)
+    assert [json.loads(line)["path"] for line in output.splitlines()] == ["films/b.mp4", "films/deep/a.MP4"]
     assert code == 1  # a face in one frame is too few
 
 
@@ -105,15 +105,15 @@ def test_odd_files_of_a_folder_are_told_one_by_one(deepfake, detector, odd, tmp_
     (films / "round").symlink_to(films)
     (films / "gone.mp4").symlink_to("nothing")
     (films / "list.txt").touch()
-    code, said, complaint = deepfake("predict", "films", "--detector", detector)
+    code, output, complaint = deepfake("predict", "films", "--detector", detector)
     assert (code, complaint) == (1, "films: left out 1 .txt, 1 hidden\n")
-    lines = said.splitlines()
+    lines = output.splitlines()
     assert len(lines) == 6
     assert all(": no score: " in line for line in lines)
-    assert r"films/caf\xe9.mp4: no score: no_face" in said
-    assert r"films/two\nlines.mp4: no score: no_face" in said
-    assert "films/pipe.mp4: no score: missing: no such file" in said
-    said.encode()
+    assert r"films/caf\xe9.mp4: no score: no_face" in output
+    assert r"films/two\nlines.mp4: no score: no_face" in output
+    assert "films/pipe.mp4: no score: missing: no such file" in output
+    output.encode()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".mp4", "no/\nfolder"])
@@ -125,9 +125,9 @@ def test_a_path_that_no_disk_holds_is_a_mistake(deepfake, name):
 
 
 def test_each_line_of_json_is_a_video(deepfake, detector, odd):
-    code, said, _ = deepfake("predict", odd("plain"), odd("black"), "--json", "--detector", detector)
+    code, output, _ = deepfake("predict", odd("plain"), odd("black"), "--json", "--detector", detector)
     assert code == 1
-    scored, without = (json.loads(line) for line in said.splitlines())
+    scored, without = (json.loads(line) for line in output.splitlines())
     names = "path status reason score verdict threshold tracks wording novelty timeline detector"
     assert list(scored) == names.split()
     assert scored["path"] == str(odd("plain"))
@@ -154,8 +154,8 @@ def test_each_line_of_json_is_a_video(deepfake, detector, odd):
 def test_a_mistake_is_one_message_with_a_hint_and_exit_code_2(deepfake, odd, tmp_path, arguments, error, hint):
     if "a.mp4" in arguments:
         shutil.copy(odd("plain"), tmp_path / "a.mp4")
-    code, said, complaint = deepfake("predict", *arguments)
-    assert (code, said) == (2, "")
+    code, output, complaint = deepfake("predict", *arguments)
+    assert (code, output) == (2, "")
     first, second = complaint.splitlines()
     assert first == f"error: {error}"
     assert second.startswith(f"  hint: {hint}")
@@ -165,9 +165,9 @@ def test_a_mistake_is_one_message_with_a_hint_and_exit_code_2(deepfake, odd, tmp
     "arguments", [(), ("predict",), ("predikt", "a.mp4"), ("forge", "a"), ("forge", "a", "b", "--crf", "99")]
 )
 def test_a_call_that_makes_no_sense_has_exit_code_2(deepfake, arguments):
-    code, said, complaint = deepfake(*arguments)
+    code, output, complaint = deepfake(*arguments)
     assert code == 2
-    assert "Usage: " in said + complaint
+    assert "Usage: " in output + complaint
 
 
 def test_a_wrong_path_is_answered_without_waiting_for_pytorch():
@@ -196,12 +196,12 @@ def reals(tmp_path, heads) -> Path:
 
 
 def test_forge_makes_a_dataset_that_the_pipeline_reads(deepfake, reals, tmp_path):
-    code, said, complaint = deepfake("forge", reals, "out", "--seed", 3)
+    code, output, complaint = deepfake("forge", reals, "out", "--seed", 3)
     assert (code, complaint) == (0, "")
-    assert said == "forge: 2 reals, 2 fakes -> out\n"
-    found = manifest.scan(tmp_path / "out").set_index("video_id")
-    assert found["label"].to_dict() == {"real/a.mp4": 0, "real/b.mp4": 0, "fake/a_b.mp4": 1, "fake/b_a.mp4": 1}
-    for name in found.index:
+    assert output == "forge: 2 reals, 2 fakes -> out\n"
+    table = manifest.scan(tmp_path / "out").set_index("video_id")
+    assert table["label"].to_dict() == {"real/a.mp4": 0, "real/b.mp4": 0, "fake/a_b.mp4": 1, "fake/b_a.mp4": 1}
+    for name in table.index:
         assert video.images(tmp_path / "out" / name).shape == (4, 256, 256, 3)
     assert cv2.imread(str(tmp_path / "out/sheet.jpg")) is not None
     assert tables.read(tmp_path / "out/report.csv")["status"].tolist() == ["ok"] * 4
@@ -209,8 +209,8 @@ def test_forge_makes_a_dataset_that_the_pipeline_reads(deepfake, reals, tmp_path
 
 def test_forge_says_what_it_could_not_use(deepfake, reals, odd):
     shutil.copy(odd("text"), reals / "c.mp4")
-    code, said, complaint = deepfake("forge", reals, "out", "--max-frames", 2)
-    assert (code, said) == (0, "forge: 2 reals, 2 fakes -> out\n")
+    code, output, complaint = deepfake("forge", reals, "out", "--max-frames", 2)
+    assert (code, output) == (0, "forge: 2 reals, 2 fakes -> out\n")
     assert complaint.startswith("c.mp4: decode_error: not a readable video")
     assert len(video.images(Path("out/fake/a_b.mp4"))) == 2
 
@@ -225,8 +225,8 @@ def test_forge_says_what_it_could_not_use(deepfake, reals, odd):
 )
 def test_what_cannot_be_forged_is_said_and_leaves_nothing(deepfake, reals, tmp_path, spoil, error, hint):
     spoil(reals)
-    code, said, complaint = deepfake("forge", reals, "out")
-    assert (code, said) == (2, "")
+    code, output, complaint = deepfake("forge", reals, "out")
+    assert (code, output) == (2, "")
     assert complaint.startswith("error: ")
     assert error in complaint
     assert f"\n  hint: {hint}" in complaint
@@ -238,26 +238,26 @@ def test_what_cannot_be_forged_is_said_and_leaves_nothing(deepfake, reals, tmp_p
 
 def test_the_recipes_are_listed_a_line_each(deepfake, monkeypatch):
     monkeypatch.chdir(ROOT)
-    code, said, _ = deepfake("recipe", "--list")
+    code, output, _ = deepfake("recipe", "--list")
     assert code == 0
     names = {path.stem for path in (ROOT / "recipes").glob("*.yaml")} - {"defaults"}
-    assert [line.split()[0] for line in said.splitlines()] == sorted(names)
+    assert [line.split()[0] for line in output.splitlines()] == sorted(names)
 
 
 def test_a_recipe_is_a_line_of_settings(deepfake, monkeypatch):
     monkeypatch.chdir(ROOT)
-    code, said, _ = deepfake("recipe", "xception")
+    code, output, _ = deepfake("recipe", "xception")
     assert code == 0
-    assert " -S extract.sampling=stride " in said
-    assert " -S extract.stride=15 " in said
-    assert " -S train.backbone=legacy_xception " in said
-    assert " -S train.pretrained=true " in said
+    assert " -S extract.sampling=stride " in output
+    assert " -S extract.stride=15 " in output
+    assert " -S train.backbone=legacy_xception " in output
+    assert " -S train.pretrained=true " in output
     assert " -S train.pretrained=false " in deepfake("recipe", "xception", "--demo")[1]
 
 
 def test_a_wrong_recipe_is_answered_with_the_known_ones(deepfake, monkeypatch):
-    code, said, complaint = deepfake("recipe", "xception")
-    assert (code, said) == (2, "")
+    code, output, complaint = deepfake("recipe", "xception")
+    assert (code, output) == (2, "")
     assert complaint.startswith("error: no recipes in ")
     monkeypatch.chdir(ROOT)
     code, _, complaint = deepfake("recipe", "exception")
@@ -268,20 +268,23 @@ def test_a_wrong_recipe_is_answered_with_the_known_ones(deepfake, monkeypatch):
 
 def test_detectors_are_joined_into_one_that_predicts(deepfake, tmp_path, odd, detector, saved_detector):
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    one = load(detector)
-    members, columns = [(one.members[0].network, one.members[0].settings)], {"track": 0, "sequence": 0, "faces": 4}
+    loaded = load(detector)
+    members, columns = (
+        [(loaded.members[0].network, loaded.members[0].settings)],
+        {"track": 0, "sequence": 0, "faces": 4},
+    )
     for name, number in (("one", 1.0), ("two", -0.5)):
         rows = {"video_id": ["a", "b"], "label": [0, 1], "group": ["a", "b"], "logit": [-1.0, number], "member": 0}
-        saved_detector(tmp_path / name, members, one.params, validation=pd.DataFrame(rows | columns))
-    code, said, _ = deepfake("ensemble", "one", "two", "--out", "both")
-    assert (code, said) == (0, "ensemble: validation AUC 1.000 of 1.000, 1.000 -> both\n")
+        saved_detector(tmp_path / name, members, loaded.params, validation=pd.DataFrame(rows | columns))
+    code, output, _ = deepfake("ensemble", "one", "two", "--out", "both")
+    assert (code, output) == (0, "ensemble: validation AUC 1.000 of 1.000, 1.000 -> both\n")
     assert len(load(tmp_path / "both").members) == 2
     card = bundle.read(tmp_path / "both")
     assert card.validation["videos"] == 2
-    code, said, _ = deepfake("predict", odd("plain"), "--json", "--detector", "both")
+    code, output, _ = deepfake("predict", odd("plain"), "--json", "--detector", "both")
     alone = json.loads(deepfake("predict", odd("plain"), "--json", "--detector", detector)[1])
     slope, intercept = card.scoring.slope, card.scoring.intercept  # twice the same network, calibrated anew
-    assert logit(json.loads(said)["score"]) == pytest.approx(slope * logit(alone["score"]) + intercept, abs=1e-4)
+    assert logit(json.loads(output)["score"]) == pytest.approx(slope * logit(alone["score"]) + intercept, abs=1e-4)
 
 
 def test_a_detector_that_is_not_there_joins_nothing(deepfake, detector):
@@ -300,10 +303,10 @@ def test_the_store_is_listed_and_pruned(deepfake):
         (folder / "frames.mkv").write_bytes(bytes(1_000_000))
         for path in (folder / "frames.mkv", folder):
             os.utime(path, (path.stat().st_mtime - (10 - number) * cache.DAY,) * 2)
-    code, said, _ = deepfake("cache")
-    assert (code, said.splitlines()[1].split()[:3]) == (0, ["extract", "3", "0.003"])
-    code, said, _ = deepfake("cache", "--prune", "--gigabytes", "0.002")
-    assert (code, said.splitlines()[0]) == (0, "cache: 1 results removed, 0.001 GB")
+    code, output, _ = deepfake("cache")
+    assert (code, output.splitlines()[1].split()[:3]) == (0, ["extract", "3", "0.003"])
+    code, output, _ = deepfake("cache", "--prune", "--gigabytes", "0.002")
+    assert (code, output.splitlines()[0]) == (0, "cache: 1 results removed, 0.001 GB")
     assert deepfake("cache", "--prune", "--days", "8.5")[1].startswith("cache: 1 results removed")
     assert deepfake("cache", "--prune")[1].startswith("cache: 0 results removed")
     assert [path.name for path in (cache.store() / "extract").iterdir()] == ["2"]

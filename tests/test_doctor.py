@@ -37,8 +37,8 @@ def call(monkeypatch, capsys, *options: str) -> tuple[int, str]:
 
 
 def test_the_whole_is_json_and_every_check_has_its_place(monkeypatch, capsys):
-    code, said = call(monkeypatch, capsys, "--json")
-    read = json.loads(said)
+    code, output = call(monkeypatch, capsys, "--json")
+    read = json.loads(output)
     assert (code, read["healthy"]) == (0, True)
     assert {check["state"] for check in read["checks"]} <= set(doctor.MARKS)
     assert {check["topic"] for check in read["checks"]} >= {"installed", "video", "detectors", "devices", "caches"}
@@ -47,9 +47,9 @@ def test_the_whole_is_json_and_every_check_has_its_place(monkeypatch, capsys):
 def test_what_is_broken_is_marked_with_what_mends_it_and_ends_in_an_exit_code_of_1(monkeypatch, capsys):
     checks = [doctor.Check("a", "x", "ok", "1.0"), doctor.Check("a", "long", "broken", "missing", "pip install long")]
     monkeypatch.setattr(doctor, "TOPICS", (lambda: iter(checks),))
-    code, said = call(monkeypatch, capsys)
+    code, output = call(monkeypatch, capsys)
     assert code == 1
-    assert said.splitlines() == ["a:", "  ok  x     1.0", "  !!  long  missing", "            -> pip install long"]
+    assert output.splitlines() == ["a:", "  ok  x     1.0", "  !!  long  missing", "            -> pip install long"]
 
 
 # ---- installed
@@ -82,8 +82,8 @@ def declared(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("declared")
 def test_libraries_are_compared_with_what_is_declared_and_extras_may_be_absent():
-    found = of(doctor.installed)
-    assert {name: check.state for name, check in found.items() if name != "python"} == {
+    checks = of(doctor.installed)
+    assert {name: check.state for name, check in checks.items() if name != "python"} == {
         "deepfake": "ok",
         "good": "ok",
         "old": "broken",
@@ -91,9 +91,9 @@ def test_libraries_are_compared_with_what_is_declared_and_extras_may_be_absent()
         "[full]": "absent",
         "[whole]": "ok",
     }
-    assert found["old"].mend == "pip install 'old<3,>=2'"
-    assert found["gone"].mend == "pip install 'gone'"
-    assert (found["[full]"].found, found["[full]"].mend) == ("without more", "pip install 'deepfake[full]'")
+    assert checks["old"].mend == "pip install 'old<3,>=2'"
+    assert checks["gone"].mend == "pip install 'gone'"
+    assert (checks["[full]"].found, checks["[full]"].mend) == ("without more", "pip install 'deepfake[full]'")
 
 
 def test_a_package_that_is_not_installed_is_said_to_be_none(monkeypatch):
@@ -117,20 +117,20 @@ def test_codecs_are_those_of_ffmpeg(monkeypatch):
     assert {check.state for check in of(doctor.codecs).values()} == {"ok"}
     monkeypatch.setattr(doctor, "ENCODERS", ("libx264", "no_such_encoder"))
     monkeypatch.setattr(doctor, "DECODERS", ("h264", "no_such_decoder"))
-    found = of(doctor.codecs)
-    assert (found["writes"].state, found["writes"].found) == ("broken", "libx264; not no_such_encoder")
-    assert (found["reads"].state, found["reads"].found) == ("absent", "h264; not no_such_decoder")
+    checks = of(doctor.codecs)
+    assert (checks["writes"].state, checks["writes"].found) == ("broken", "libx264; not no_such_encoder")
+    assert (checks["reads"].state, checks["reads"].found) == ("absent", "h264; not no_such_decoder")
 
 
 def test_every_detector_is_built_and_one_without_its_file_says_so():
-    found = of(doctor.detectors)
-    assert list(found) == plugins.names("detectors")
-    assert {check.state for check in found.values()} == {"ok", "absent"}
-    assert found["dlib_hog"].state == "ok"
-    for check in found.values():
+    checks = of(doctor.detectors)
+    assert list(checks) == plugins.names("detectors")
+    assert {check.state for check in checks.values()} == {"ok", "absent"}
+    assert checks["dlib_hog"].state == "ok"
+    for check in checks.values():
         assert check.state == "ok" or check.mend
-    assert "needs its model file" in found["yunet"].found
-    assert "detect.weights" in found["yunet"].mend
+    assert "needs its model file" in checks["yunet"].found
+    assert "detect.weights" in checks["yunet"].mend
 
 
 def test_a_detector_that_is_chosen_and_cannot_be_built_is_broken():
@@ -143,15 +143,15 @@ def test_a_detector_that_does_not_run_is_broken(monkeypatch):
         raise ImportError("libcuda.so: cannot open shared object file\nmore")
 
     monkeypatch.setattr(plugins, "load", load)
-    found = of(doctor.detectors)["dlib_hog"]
-    assert (found.state, found.found) == ("broken", "libcuda.so: cannot open shared object file")
+    check = of(doctor.detectors)["dlib_hog"]
+    assert (check.state, check.found) == ("broken", "libcuda.so: cannot open shared object file")
 
 
 def test_the_device_to_use_computes_or_is_broken(monkeypatch):
     assert of(doctor.devices)["used"].state == "ok"
     monkeypatch.setenv("DEVICE", "abacus")
-    found = of(doctor.devices)["used"]
-    assert (found.state, found.mend) == ("broken", "unset DEVICE")
+    check = of(doctor.devices)["used"]
+    assert (check.state, check.mend) == ("broken", "unset DEVICE")
 
 
 # ---- caches, models
@@ -165,10 +165,10 @@ def test_caches_have_their_sizes_and_one_above_its_bound_says_what_prunes_it(tmp
     (tmp_path / "none/torch/weights").write_bytes(bytes(3_000_000))
     (tmp_path / "none/torch/again").hardlink_to(tmp_path / "none/torch/weights")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none/torch"))
-    found = of(doctor.caches)
-    assert found["videos"].found.startswith("1 results, 2.0 MB, 2.0 MB of its own")
-    assert found["torch"].found.startswith("3.0 MB")
-    assert {check.state for check in found.values()} == {"ok"}
+    checks = of(doctor.caches)
+    assert checks["videos"].found.startswith("1 results, 2.0 MB, 2.0 MB of its own")
+    assert checks["torch"].found.startswith("3.0 MB")
+    assert {check.state for check in checks.values()} == {"ok"}
     monkeypatch.setenv("ITEM_CACHE_GB", "0.001")
     assert of(doctor.caches)["videos"].mend == "deepfake cache --prune"
 

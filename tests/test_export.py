@@ -64,10 +64,10 @@ def test_states_of_padded_sequences_are_those_of_packed_ones(kind, both, monkeyp
 
 
 @pytest.mark.parametrize(
-    "made", [{}, {"motion": True}, {"sequence": "positions", "encoder": "small_cnn"}, {"thumbnails": 2}]
+    "settings", [{}, {"motion": True}, {"sequence": "positions", "encoder": "small_cnn"}, {"thumbnails": 2}]
 )
-def test_a_network_that_encodes_the_padding_says_what_it_says_without(made, monkeypatch):
-    net, clips = network(**made), export.examples(architecture(**made))
+def test_a_network_that_encodes_the_padding_says_what_it_says_without(settings, monkeypatch):
+    net, clips = network(**settings), export.examples(architecture(**settings))
     with torch.inference_mode():
         expected = [net(*given) for given in clips]
         monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
@@ -81,15 +81,17 @@ def test_a_network_that_encodes_the_padding_says_what_it_says_without(made, monk
 @needs_onnx
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "made", [*({"encoder": e, "head": h} for e, h in product(ENCODERS, HEADS)), *MORE], ids=lambda made: str(made)
+    "settings",
+    [*({"encoder": e, "head": h} for e, h in product(ENCODERS, HEADS)), *MORE],
+    ids=lambda settings: str(settings),
 )
-def test_every_encoder_with_every_head_says_the_same_in_onnx(made, tmp_path):
-    one = member(**made)
-    assert export.write(tmp_path / "net.onnx", one) < export.PARITY
+def test_every_encoder_with_every_head_says_the_same_in_onnx(settings, tmp_path):
+    single = member(**settings)
+    assert export.write(tmp_path / "net.onnx", single) < export.PARITY
     session = sessions.Session(tmp_path / "net.onnx")
     for clips, frames in ((1, 2), (5, 3), (2, 9)):  # other shapes than the export's own check
         given = export.example(clips, frames, 32)
-        torch.testing.assert_close(session(*given), one.network(*given).detach(), rtol=0, atol=export.PARITY)
+        torch.testing.assert_close(session(*given), single.network(*given).detach(), rtol=0, atol=export.PARITY)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,9 @@ def both(tmp_path_factory, saved_detector) -> tuple[Path, Path]:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     folder = tmp_path_factory.mktemp("both")
-    members = [(one.network, one.settings) for one in (member(encoder="small_cnn", head="lstm", hidden=64), member())]
+    members = [
+        (part.network, part.settings) for part in (member(encoder="small_cnn", head="lstm", hidden=64), member())
+    ]
     saved_detector(folder / "detector", members, PREPARED, slope=2.0)
     differences = export.export(folder / "detector", folder / "exported", int8=True)
     assert len(differences) == 2
@@ -137,8 +141,8 @@ def test_eight_bits_take_less_room(both):
 
 @needs_onnx
 def test_a_detector_that_was_not_exported_says_how(tmp_path, saved_detector):
-    one = member()
-    folder = saved_detector(tmp_path / "detector", [(one.network, one.settings)], PREPARED)
+    single = member()
+    folder = saved_detector(tmp_path / "detector", [(single.network, single.settings)], PREPARED)
     with pytest.raises(UserError, match=r"no network for the backend int8: member_0\.int8\.onnx is missing") as error:
         sessions.load(folder, "int8")
     assert error.value.hint == f"export it: deepfake export {folder} --out NEW_FOLDER --onnx --int8"
@@ -158,10 +162,10 @@ def test_what_pytorch_cannot_export_says_which_part_and_writes_nothing(tmp_path,
         def forward(self, features, mask):
             return features.mean(1) if features.sum() > 0 else features.sum(1)  # what data decide
 
-    one = member()
-    one.network.head = Odd()
+    single = member()
+    single.network.head = Odd()
     with pytest.raises(UserError, match=r"encoder cnn with head mean: PyTorch cannot export it: ."):
-        export.write(tmp_path / "net.onnx", one)
+        export.write(tmp_path / "net.onnx", single)
 
 
 @needs_onnx

@@ -44,10 +44,10 @@ def videos(**columns) -> pd.DataFrame:
     ],
 )
 def test_what_a_further_video_shares_with_training_is_named(learnt, further, tie):
-    for split, found in (("train", tie), ("val", tie), ("test", "")):
+    for split, expected in (("train", tie), ("val", tie), ("test", "")):
         dealt = pd.DataFrame({"video_id": ["seen"], "split": [split]})
         own = videos(**{"video_id": ["v"], **further})
-        assert shared(own, videos(**{"video_id": ["seen"], **learnt}), dealt).tolist() == [found]
+        assert shared(own, videos(**{"video_id": ["seen"], **learnt}), dealt).tolist() == [expected]
 
 
 def test_two_datasets_of_one_name_have_to_be_told_apart():
@@ -150,17 +150,17 @@ def test_a_further_dataset_has_a_column_of_its_own_and_is_in_no_split(inside, ca
     }
     add(STRANGERS, MIXED)
     import_module("stages.extra").run()
-    said = capsys.readouterr()
-    assert "extra: 9 videos of 2 further datasets" in said.out
-    assert "2 of 4 videos of some known share people, sources or pictures with training and are left out" in said.err
-    found = tables.read(inside / "reports/extra.csv", TEXTS).set_index("video_id")
-    assert found["shared"][found["shared"] != ""].to_dict() == {
+    output = capsys.readouterr()
+    assert "extra: 9 videos of 2 further datasets" in output.out
+    assert "2 of 4 videos of some known share people, sources or pictures with training and are left out" in output.err
+    table = tables.read(inside / "reports/extra.csv", TEXTS).set_index("video_id")
+    assert table["shared"][table["shared"] != ""].to_dict() == {
         "some known/again.mp4": "twin:2.mp4 some known/again.mp4",
         "some known/anna.mp4": "identity::a",
     }
-    assert found["status"]["strangers/fake/broken.mp4"] == "decode_error"
-    one = predict.predict(inside / "strangers/real/8.mp4", inference.load(inside / "models/detector"))
-    assert found["score"]["strangers/real/8.mp4"] == one.score
+    assert table["status"]["strangers/fake/broken.mp4"] == "decode_error"
+    prediction = predict.predict(inside / "strangers/real/8.mp4", inference.load(inside / "models/detector"))
+    assert table["score"]["strangers/real/8.mp4"] == prediction.score
     assert {name: (inside / name).read_bytes() for name in before} == before
 
     import_module("stages.evaluate").run()
@@ -172,7 +172,7 @@ def test_a_further_dataset_has_a_column_of_its_own_and_is_in_no_split(inside, ca
     assert (strangers["reals"], strangers["fakes"], strangers["left_out"]) == (2, 2, 0)
     assert (strangers["coverage"]["expected"], strangers["coverage"]["missing"]["decode_error"]) == (5, 1)
     assert (mixed["reals"], mixed["fakes"], mixed["left_out"]) == (1, 1, 2)
-    own = found[(found["dataset"] == "strangers") & found["score"].notna()]
+    own = table[(table["dataset"] == "strangers") & table["score"].notna()]
     gaps = [f - r for f in own["score"][own["label"] == 1] for r in own["score"][own["label"] == 0]]
     assert strangers["auc"] == pytest.approx(np.mean([(gap > 0) + (gap == 0) / 2 for gap in gaps]))
     assert strangers["best_baseline"]["auc"] is not None
@@ -189,19 +189,19 @@ def test_what_is_there_is_not_scored_again(inside, capsys):
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ({"root": "nowhere", "layout": "folders"}, "evaluate.extra: no folder nowhere"),
         ({"root": "strangers", "layout": "folder"}, "no layout 'folder'"),
         ({"root": "learnt", "layout": "manifest"}, "evaluate.extra: 4 of 4 videos of learnt share people"),
     ],
 )
-def test_a_wrong_entry_is_said(inside, entry, said):
+def test_a_wrong_entry_is_said(inside, entry, message):
     shutil.copytree(inside / "videos", inside / "learnt", dirs_exist_ok=True)
     listed = pd.read_csv(inside / "learnt/manifest.csv")
     tables.write(inside / "learnt/manifest.csv", listed[listed["split"] != "test"])
     add(entry)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         import_module("stages.extra").run()
 
 

@@ -62,13 +62,13 @@ def place(request, tmp_path, monkeypatch) -> Iterator[str]:
     server = create_engine(SERVERS[request.param], connect_args={"connect_timeout": 2}, isolation_level="AUTOCOMMIT")
     name = f"deepfake_test_{uuid.uuid4().hex[:12]}"
     try:
-        said(server, f"CREATE DATABASE {name}" + " CHARACTER SET latin1" * (request.param == "mariadb"))
+        query(server, f"CREATE DATABASE {name}" + " CHARACTER SET latin1" * (request.param == "mariadb"))
     except OperationalError as error:
         pytest.skip(f"no {request.param} server: {error.orig}")
     url = SERVERS[request.param].removesuffix("test") + name
     monkeypatch.setenv(database.PLACE, url)
     yield url
-    said(server, f"DROP DATABASE {name}" + " WITH (FORCE)" * (request.param == "postgresql"))
+    query(server, f"DROP DATABASE {name}" + " WITH (FORCE)" * (request.param == "postgresql"))
     server.dispose()
 
 
@@ -82,12 +82,12 @@ def file(tmp_path, monkeypatch) -> Path:
     return tmp_path / "log.db"
 
 
-def said(place, statement: str) -> list[tuple]:
+def query(place, statement: str) -> list[tuple]:
     """What a database answers behind the log's back."""
     engine = create_engine(place, isolation_level="AUTOCOMMIT") if isinstance(place, str) else place
     with engine.connect() as connection:
-        found = connection.execute(text(statement))
-        rows = [tuple(row) for row in found] if found.returns_rows else []
+        result = connection.execute(text(statement))
+        rows = [tuple(row) for row in result] if result.returns_rows else []
     engine.dispose()
     return rows
 
@@ -105,12 +105,12 @@ def test_rows_of_parallel_writers_are_all_there_in_one_chain(place, writers, row
         process.join()
     assert [process.exitcode for process in processes] == [0] * writers
     log = book.opened()
-    found = log.verify()
-    assert (found.rows, found.fault) == (writers * rows, "")
-    found = list(log.rows())
-    assert [row["id"] for row in found] == list(range(1, writers * rows + 1))
-    assert len({row["previous"] for row in found}) == writers * rows
-    assert {row["path"] for row in found} == {f"/films/{w}/{r}.mp4" for w in range(writers) for r in range(rows)}
+    verified = log.verify()
+    assert (verified.rows, verified.fault) == (writers * rows, "")
+    written = list(log.rows())
+    assert [row["id"] for row in written] == list(range(1, writers * rows + 1))
+    assert len({row["previous"] for row in written}) == writers * rows
+    assert {row["path"] for row in written} == {f"/films/{w}/{r}.mp4" for w in range(writers) for r in range(rows)}
 
 
 def test_a_row_comes_back_as_it_was_written(place):
@@ -144,7 +144,7 @@ def test_a_hash_is_that_of_the_row_before_and_of_the_row_as_json(place):
 
 def test_the_migrations_make_the_tables_that_the_code_expects(place):
     book.opened()
-    assert said(place, f"SELECT version_num FROM {database.VERSIONS}") == [(NEWEST,)]
+    assert query(place, f"SELECT version_num FROM {database.VERSIONS}") == [(NEWEST,)]
     with create_engine(place, poolclass=NullPool).connect() as connection:
         options = {"version_table": database.VERSIONS, "compare_type": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
@@ -154,13 +154,13 @@ def test_a_change_is_found_on_every_database(place):
     log = book.opened()
     for _ in range(3):
         log.add(entry())
-    said(place, "UPDATE deepfake_predictions SET score = 0.1 WHERE id = 2")
+    query(place, "UPDATE deepfake_predictions SET score = 0.1 WHERE id = 2")
     assert (log.verify().rows, log.verify().fault) == (1, "row 2 was changed")
 
 
 def test_a_database_of_a_newer_schema_is_left_alone(place, deepfake):
     book.opened()
-    said(place, f"UPDATE {database.VERSIONS} SET version_num = 'v99'")
+    query(place, f"UPDATE {database.VERSIONS} SET version_num = 'v99'")
     code, _, complaint = deepfake("log")
     assert code == 2
     assert f"has schema v99, this version reads {NEWEST} at most\n  hint: upgrade deepfake" in complaint
@@ -168,8 +168,8 @@ def test_a_database_of_a_newer_schema_is_left_alone(place, deepfake):
 
 def test_a_migration_that_was_killed_half_way_goes_on(place):
     book.opened()
-    said(place, "DROP TABLE deepfake_predictions_head")
-    said(place, "DROP TABLE deepfake_log_schema")
+    query(place, "DROP TABLE deepfake_predictions_head")
+    query(place, "DROP TABLE deepfake_log_schema")
     book.opened().add(entry())
     assert book.opened().verify().fault == ""
 
@@ -178,8 +178,8 @@ def test_two_who_wait_for_each_other_both_end(place):
     """A true deadlock: each holds the row that the other wants; the database ends one, who tries again."""
     if place.startswith("sqlite"):
         pytest.skip("SQLite has one lock: see the next tests")
-    said(place, "CREATE TABLE pair (id INTEGER PRIMARY KEY, count INTEGER)")
-    said(place, "INSERT INTO pair VALUES (1, 0), (2, 0)")
+    query(place, "CREATE TABLE pair (id INTEGER PRIMARY KEY, count INTEGER)")
+    query(place, "INSERT INTO pair VALUES (1, 0), (2, 0)")
     engine = database.writer(database.engine(database.place()))
     both, tries = threading.Barrier(2), []
 
@@ -196,7 +196,7 @@ def test_two_who_wait_for_each_other_both_end(place):
         thread.start()
     for thread in threads:
         thread.join()
-    assert said(place, "SELECT count FROM pair ORDER BY id") == [(2,), (2,)]
+    assert query(place, "SELECT count FROM pair ORDER BY id") == [(2,), (2,)]
     assert len(tries) == 3
 
 
@@ -243,7 +243,7 @@ def test_a_lock_that_is_never_given_back_is_not_waited_for_for_ever(file, monkey
     ],
 )
 def test_the_first_row_that_is_not_as_it_was_written_is_named(file, deepfake, statement, rows, fault):
-    said(f"sqlite:///{file}", statement.format("deepfake_predictions"))
+    query(f"sqlite:///{file}", statement.format("deepfake_predictions"))
     code, told, _ = deepfake("log", "--verify")
     assert (code, told) == (1, f"log: {file}: {fault}; {rows} rows before are as they were written\n")
     assert deepfake("log")[0] == 0  # it can be looked at all the same
@@ -260,7 +260,7 @@ def test_two_rows_that_changed_places_are_found(file):
 def test_a_row_that_was_written_anew_with_its_hash_breaks_the_chain(file):
     row = dict(list(book.opened().rows())[1]) | {"path": "/films/x.mp4"}
     change = f"SET path = '{row['path']}', hash = '{chain.digest(row)}' WHERE id = 2"
-    said(f"sqlite:///{file}", f"UPDATE deepfake_predictions {change}")
+    query(f"sqlite:///{file}", f"UPDATE deepfake_predictions {change}")
     assert book.opened().verify().fault.startswith("row 3 does not follow row 2")
 
 
@@ -281,14 +281,14 @@ def test_a_log_that_was_written_anew_as_a_whole_is_told_by_a_hash_that_was_noted
 
 
 def test_a_log_without_its_head_takes_no_row(file, deepfake):
-    said(f"sqlite:///{file}", "DELETE FROM deepfake_predictions_head")
+    query(f"sqlite:///{file}", "DELETE FROM deepfake_predictions_head")
     with pytest.raises(UserError, match="lost its head"):
         book.opened().add(entry())
     assert deepfake("log", "--verify")[0] == 2
 
 
 def test_a_row_that_was_put_in_at_the_end_is_not_written_over(file):
-    said(f"sqlite:///{file}", "UPDATE deepfake_predictions_head SET last = 4")
+    query(f"sqlite:///{file}", "UPDATE deepfake_predictions_head SET last = 4")
     with pytest.raises(UserError, match="a row that it did not write"):
         book.opened().add(entry())
 
@@ -325,13 +325,13 @@ def test_the_rows_are_listed_for_people(file, deepfake):
 def test_rows_are_filtered_and_exported(file, deepfake, options, rows):
     book.opened().add(entry(path="/films/b_,'.mp4", verdict="real", detector="e" * 64, time=NOON + timedelta(days=1)))
     code, told, _ = deepfake("log", "--json", *options)
-    found = [json.loads(line) for line in told.splitlines()]
-    assert (code, [row["id"] for row in found]) == (0, rows)
-    assert all(row["prediction"] == {"score": 0.9} for row in found)
+    listed = [json.loads(line) for line in told.splitlines()]
+    assert (code, [row["id"] for row in listed]) == (0, rows)
+    assert all(row["prediction"] == {"score": 0.9} for row in listed)
     code, told, _ = deepfake("log", "--csv", *options)
     table = list(csv.DictReader(io.StringIO(told)))
     assert (code, [int(row["id"]) for row in table]) == (0, rows)
-    assert [row["path"] for row in table] == [row["path"] for row in found]
+    assert [row["path"] for row in table] == [row["path"] for row in listed]
 
 
 def test_filters_mean_the_same_on_every_database(place):
@@ -501,7 +501,7 @@ def test_another_detector_or_code_scores_anew(logged, seen, tmp_path, change):
 
 def test_a_row_that_was_changed_answers_nothing(logged, file, tmp_path):
     logged(tmp_path / "a.mp4")
-    said(f"sqlite:///{file}", "UPDATE deepfake_predictions SET prediction = '{}' WHERE id = 6")
+    query(f"sqlite:///{file}", "UPDATE deepfake_predictions SET prediction = '{}' WHERE id = 6")
     with pytest.raises(UserError, match="row 6 was changed"):
         logged(tmp_path / "a.mp4")
 

@@ -43,9 +43,9 @@ def test_a_distance_is_that_of_mahalanobis():
     assert known.axes.shape == (3, 12)
     axes, variances = known.axes.astype(float), known.variances.astype(float)
     covariance = axes.T @ np.diag(variances - known.rest) @ axes + np.eye(12) * float(known.rest[0])
-    some = draws(5, seed=2)
-    expected = [mahalanobis(x, known.mean, np.linalg.inv(covariance)) / np.sqrt(12) for x in some]
-    np.testing.assert_allclose(known.distance(some), expected, rtol=1e-4)
+    points = draws(5, seed=2)
+    expected = [mahalanobis(x, known.mean, np.linalg.inv(covariance)) / np.sqrt(12) for x in points]
+    np.testing.assert_allclose(known.distance(points), expected, rtol=1e-4)
 
 
 def test_what_is_alike_is_near_one_and_what_is_not_is_further_in_any_direction():
@@ -75,21 +75,21 @@ def test_a_look_is_the_spread_of_each_wave_in_each_channel():
     strength = np.tile([20.0, 60.0], 32).reshape(8, 8).repeat(8, 0).repeat(8, 1)
     grey = 128 + strength * np.tile(wave, (64, 8))
     face = np.repeat(np.round(grey).astype(np.uint8)[..., None], 3, 2)
-    found = novelty.look(np.stack([face, face]), 64)
-    assert found.shape == (195,)
+    look = novelty.look(np.stack([face, face]), 64)
+    assert look.shape == (195,)
     spread = (60 - 20) / 2 * 8 / np.sqrt(2)  # of an orthonormal wave: its amplitude, times 8 / sqrt(2)
-    assert found[3] == pytest.approx(np.log1p(spread), abs=0.02)
-    assert np.delete(found[:64], [0, 3]).max() < 0.7  # what rounding leaves
-    assert found[64] == pytest.approx(128 / 8, abs=0.1)
-    assert found[65:129].max() < 0.1  # no colour
+    assert look[3] == pytest.approx(np.log1p(spread), abs=0.02)
+    assert np.delete(look[:64], [0, 3]).max() < 0.7  # what rounding leaves
+    assert look[64] == pytest.approx(128 / 8, abs=0.1)
+    assert look[65:129].max() < 0.1  # no colour
 
 
 @pytest.mark.parametrize("side", [64, 60, 112])
 def test_blur_and_noise_change_a_look(heads, side):
     face = np.ascontiguousarray(heads[0][:2, 40:216, 40:216])
-    soft = np.stack([cv2.GaussianBlur(one, None, 3) for one in face])
+    soft = np.stack([cv2.GaussianBlur(frame, None, 3) for frame in face])
     noisy = np.clip(face + np.random.default_rng(0).normal(0, 12, face.shape), 0, 255).astype(np.uint8)
-    plain, blurred, rough = (novelty.look(one, side)[:64].sum() for one in (face, soft, noisy))
+    plain, blurred, rough = (novelty.look(images, side)[:64].sum() for images in (face, soft, noisy))
     assert blurred < plain < rough
 
 
@@ -105,9 +105,9 @@ def test_the_bound_costs_no_more_than_is_said():
     shares = []
     for seed in range(300):
         rng = np.random.default_rng(seed)
-        found = novelty.bound(validation(rng.gamma(9.0, size=39)), 0.1)
-        shares.append((rng.gamma(9.0, size=500) > found["bound"]).mean())
-    assert found["false_alarms"] == pytest.approx(0.1)
+        facts = novelty.bound(validation(rng.gamma(9.0, size=39)), 0.1)
+        shares.append((rng.gamma(9.0, size=500) > facts["bound"]).mean())
+    assert facts["false_alarms"] == pytest.approx(0.1)
     assert np.mean(shares) == pytest.approx(0.1, abs=0.01)
 
 
@@ -116,9 +116,9 @@ def test_the_bound_costs_no_more_than_is_said():
 )
 def test_with_few_videos_the_bound_is_the_furthest_of_them_and_the_cost_is_said(videos, alarms, place, cost):
     distances = np.linspace(1, 2, videos)
-    found = novelty.bound(validation(distances), alarms)
-    assert found["bound"] == pytest.approx(distances[place])
-    assert found["false_alarms"] == pytest.approx(cost)
+    facts = novelty.bound(validation(distances), alarms)
+    assert facts["bound"] == pytest.approx(distances[place])
+    assert facts["false_alarms"] == pytest.approx(cost)
 
 
 @pytest.mark.parametrize("table", [validation(np.ones(9)).drop(columns="distance"), validation(np.full(9, np.nan))])
@@ -150,8 +150,8 @@ def knowing(tmp_path_factory, saved_detector, heads) -> Path:
     trained = [bundle.Trained(n.state_dict(), s, 0, k) for (n, s), k in zip(members, known, strict=True)]
     bundle.save_networks(folder / "networks", trained, pd.concat(rows))
     params = {"extract": POLICY, "detect": SECTIONS["detect"], "filter": SECTIONS["filter"]}
-    found = {"auc": 1.0, "untrained": "", "novelty": {"bound": 1e9, "false_alarms": 0.05, "videos": 20}}
-    bundle.save(folder / "detector", folder / "networks", params, Scoring(tracks="mean"), found)
+    figures = {"auc": 1.0, "untrained": "", "novelty": {"bound": 1e9, "false_alarms": 0.05, "videos": 20}}
+    bundle.save(folder / "detector", folder / "networks", params, Scoring(tracks="mean"), figures)
     return folder / "detector"
 
 
@@ -200,9 +200,9 @@ def test_a_test_knows_what_is_unlike(knowing):
     whole = inference.load(knowing)
     images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
     orders = scoring.AS_FILMED | {"reversed": lambda places: places[::-1]}
-    found = scoring.scores(whole, [(0, images)], orders)
-    assert found["logit"][0].distance == pytest.approx(whole.track(images).distance)
-    assert found["reversed"][0].distance is None  # of no use: the faces are the same
+    scores = scoring.scores(whole, [(0, images)], orders)
+    assert scores["logit"][0].distance == pytest.approx(whole.track(images).distance)
+    assert scores["reversed"][0].distance is None  # of no use: the faces are the same
 
 
 def test_how_many_of_a_test_are_unlike_is_counted_by_label():
@@ -215,7 +215,7 @@ def test_how_many_of_a_test_are_unlike_is_counted_by_label():
 
 def test_what_joins_or_halves_detectors_keeps_what_they_know(knowing, tmp_path, odd):
     bundle.halve(tmp_path / "half", knowing)
-    whole, half = (predict(odd("plain"), inference.load(one)).novelty for one in (knowing, tmp_path / "half"))
+    whole, half = (predict(odd("plain"), inference.load(folder)).novelty for folder in (knowing, tmp_path / "half"))
     assert half == pytest.approx(whole, rel=0.02)
     bundle.join(tmp_path / "joined", [knowing, knowing])
     files = sorted(file.name for file in (tmp_path / "joined").glob("*.known.safetensors"))
@@ -237,9 +237,9 @@ def test_a_detector_of_the_format_before_is_read_and_knows_nothing(knowing, tmp_
     (old / "bundle.json").write_text(
         json.dumps(card | {"format": 3, "files": {name: bundle._digest(old / name) for name in kept}})
     )
-    said = predict(odd("plain"), inference.load(old))
-    assert said.novelty is None
-    assert said.score == predict(odd("plain"), inference.load(knowing)).score
+    prediction = predict(odd("plain"), inference.load(old))
+    assert prediction.novelty is None
+    assert prediction.score == predict(odd("plain"), inference.load(knowing)).score
 
 
 def test_a_broken_file_of_what_is_known_is_said_to_be_broken(knowing, tmp_path):

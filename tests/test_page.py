@@ -71,9 +71,11 @@ def visit(site, browser):
     def opened(size: str = "desktop", scheme: str = "light"):
         contexts.append(browser.new_context(viewport=SIZES[size], color_scheme=scheme, accept_downloads=True))
         page = contexts[-1].new_page()
-        page.on("request", lambda one: one.url.startswith((site.url, "data:", "blob:")) or wrong.append(one.url))
-        page.on("dialog", lambda one: (wrong.append(one.message), one.dismiss()))
-        page.on("pageerror", lambda one: wrong.append(str(one)))
+        page.on(
+            "request", lambda request: request.url.startswith((site.url, "data:", "blob:")) or wrong.append(request.url)
+        )
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
         page.set_default_timeout(LONG)
         page.goto(site.url)
         page.get_by_role("heading", name="Is this video forged?").wait_for()
@@ -96,7 +98,7 @@ def alive(site, page, clip: Path) -> None:
     """A video is still judged, no upload is kept, and memory is bounded."""
     upload(page, clip)
     page.get_by_role("heading", name="Over time").wait_for()
-    site.until(lambda: [list(one.iterdir()) for one in site.tmp.glob("deepfake-inbox-*")] == [[]])
+    site.until(lambda: [list(inbox.iterdir()) for inbox in site.tmp.glob("deepfake-inbox-*")] == [[]])
     first, *others = site.peaks()
     assert first < PAGE
     assert max(others) < WORKER
@@ -130,9 +132,9 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
         page.get_by_text("What speaks for that score").first.click()
         page.get_by_text("Grad-CAM").first.wait_for()
     expected = predict(long, inference.load(inference.BUILTIN))
-    said = json.loads(kept(page, "JSON"))
-    assert [one["model"] for one in said["results"]] == ["builtin", "twin"]
-    assert [one["score"] for one in said["results"]] == [pytest.approx(expected.score, abs=1e-5)] * 2
+    job = json.loads(kept(page, "JSON"))
+    assert [result["model"] for result in job["results"]] == ["builtin", "twin"]
+    assert [result["score"] for result in job["results"]] == [pytest.approx(expected.score, abs=1e-5)] * 2
     rows = list(csv.DictReader(kept(page, "CSV").splitlines()))
     assert [(row["name"], row["model"], row["track"]) for row in rows] == [
         ("long.mp4", "builtin", "0"),
@@ -157,7 +159,7 @@ def test_one_detector_alone_may_be_chosen_and_what_was_asked_before_is_shown_aga
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("text", "no video, and no picture"),
         ("random", "no video, and no picture"),
@@ -169,7 +171,7 @@ def test_one_detector_alone_may_be_chosen_and_what_was_asked_before_is_shown_aga
         ("hours", "the video is too long"),
     ],
 )
-def test_a_bad_file_is_told_why_and_the_page_goes_on(site, visit, odd, tmp_path, kind, said):
+def test_a_bad_file_is_told_why_and_the_page_goes_on(site, visit, odd, tmp_path, kind, message):
     page = visit()
     match kind:
         case "huge":
@@ -182,7 +184,7 @@ def test_a_bad_file_is_told_why_and_the_page_goes_on(site, visit, odd, tmp_path,
         case _:
             file = odd(kind)
     upload(page, file)
-    page.get_by_text(said).first.wait_for()
+    page.get_by_text(message).first.wait_for()
     alive(site, page, odd("plain"))
 
 
@@ -215,12 +217,12 @@ def test_two_users_at_once_see_each_their_own(site, visit, film, heads, tmp_path
     files = [film(tmp_path / f"of {who}.mp4", heads[who][:6]) for who in (0, 1)]
     for page, file in zip(pages, files, strict=True):
         upload(page, file)
-    said = []
+    jobs = []
     for page, file in zip(pages, files, strict=True):
         page.get_by_role("heading", name="Over time").wait_for()
         assert page.get_by_text(file.name, exact=True).count() >= 1
-        said.append(json.loads(kept(page, "JSON")))
-    assert [one["name"] for one in said] == [file.name for file in files]
+        jobs.append(json.loads(kept(page, "JSON")))
+    assert [job["name"] for job in jobs] == [file.name for file in files]
     assert pages[0].get_by_text(files[1].name).count() == 0
     alive(site, pages[0], files[1])
 
@@ -251,7 +253,7 @@ def test_it_is_used_by_the_keyboard_alone(visit, odd):
     for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel || ''"))
-    assert [any(name in one for one in reached) for name in ("builtin", "twin", "Upload")] == [True] * 3
+    assert [any(name in text for text in reached) for name in ("builtin", "twin", "Upload")] == [True] * 3
     page = visit()
     page.locator("input[type=file]").wait_for(state="attached")
     page.evaluate(ASKED)  # for a file
@@ -271,9 +273,9 @@ def test_it_is_used_by_the_keyboard_alone(visit, odd):
 def test_four_gigabytes_that_are_declared_are_refused_at_once(site, visit, odd):
     began = time.monotonic()
     head = b"PUT /_stcore/upload_file/x/y HTTP/1.1\r\nHost: x\r\nContent-Length: 4294967296\r\n\r\n"
-    said = answer(site.raw(head))
-    assert said.startswith("HTTP/1.1 413 ")
-    assert "content-type: application/problem+json" in said
+    reply = answer(site.raw(head))
+    assert reply.startswith("HTTP/1.1 413 ")
+    assert "content-type: application/problem+json" in reply
     assert time.monotonic() - began < 5
     alive(site, visit(), odd("plain"))
 
@@ -302,9 +304,9 @@ def test_an_upload_is_bounded_in_time_and_room_before_streamlit_holds_it(monkeyp
         return {"type": "http.request", "body": bytes(9), "more_body": True}
 
     async def send(message) -> None:
-        said.append(message)
+        messages.append(message)
 
-    sent, said = [], []
+    sent, messages = [], []
     monkeypatch.setattr(host.Runtime, "instance", Held)
     scope = {
         "type": "http",
@@ -314,16 +316,16 @@ def test_an_upload_is_bounded_in_time_and_room_before_streamlit_holds_it(monkeyp
     }
     with ThreadPoolExecutor(1) as pool:  # this thread is Playwright's
         pool.submit(lambda: asyncio.run(host.Uploads(streamlit, Limits(**limits))(scope, receive, send))).result()
-    assert (said[0]["status"], json.loads(said[1]["body"])["status"]) == (status, status)
+    assert (messages[0]["status"], json.loads(messages[1]["body"])["status"]) == (status, status)
 
 
 @pytest.mark.parametrize(
     "path", [b"/../../../../etc/passwd", b"/static/../../../etc/passwd", b"/media/..%2f..%2fetc%2fpasswd"]
 )
 def test_no_path_leads_out(site, path):
-    said = answer(site.raw(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
-    assert said.startswith("HTTP/1.1 ")
-    assert "root:" not in said
+    reply = answer(site.raw(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    assert reply.startswith("HTTP/1.1 ")
+    assert "root:" not in reply
 
 
 def test_a_flood_of_visitors_is_answered(site, visit, odd):

@@ -126,9 +126,11 @@ def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
     expected = rows["score"]
     assert sorted(expected.index) == sorted(SCORED)
     assert np.diff(np.sort(expected)).min() > 1e-3  # no two alike: else equal scores would say nothing
-    found = {name: predict(Path("videos", name), whole) for name in SCORED}
-    assert {name: one.score for name, one in found.items()} == pytest.approx(expected.to_dict(), abs=1e-5)
-    assert {name: one.verdict for name, one in found.items()} == rows["verdict"].to_dict()
+    predictions = {name: predict(Path("videos", name), whole) for name in SCORED}
+    assert {name: prediction.score for name, prediction in predictions.items()} == pytest.approx(
+        expected.to_dict(), abs=1e-5
+    )
+    assert {name: prediction.verdict for name, prediction in predictions.items()} == rows["verdict"].to_dict()
 
 
 def test_evaluate_writes_what_predict_says(inside, saved_detector):
@@ -141,13 +143,13 @@ def test_evaluate_writes_what_predict_says(inside, saved_detector):
     assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
     assert sorted(set(parts["video_id"])) == sorted(SCORED)
     for name, row in written.iterrows():
-        said = predict(Path("videos", name), load(inside / "models/detector"))
-        assert said.status == row["status"]
-        assert said.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
-        assert said.verdict == (row["verdict"] if name in SCORED else None)
+        prediction = predict(Path("videos", name), load(inside / "models/detector"))
+        assert prediction.status == row["status"]
+        assert prediction.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
+        assert prediction.verdict == (row["verdict"] if name in SCORED else None)
         own = parts[parts["video_id"] == name].groupby("track")
         spans = list(zip(own.groups, own["first"].min(), own["last"].max(), strict=True))
-        assert spans == [(t.track, t.start, t.end) for t in said.tracks]
+        assert spans == [(t.track, t.start, t.end) for t in prediction.tracks]
     metrics = json.loads((inside / "reports/metrics.json").read_text())
     missing = {reason: number for reason, number in metrics["coverage"]["missing"].items() if number}
     assert missing == {"decode_error": 1, "no_face": 1}
@@ -164,12 +166,12 @@ def test_a_track_is_told_by_its_times_and_its_faces(inside):
 
 def test_a_face_has_a_timeline_and_a_box_where_it_speaks_loudest(inside):
     [face] = predict(Path("videos", "sideways.mp4"), detector(frames=2, sampling="contiguous")).tracks
-    assert [(one.start, one.end) for one in face.timeline] == [(0.0, 0.12), (0.24, 0.32), (0.32, 0.44)]
+    assert [(span.start, span.end) for span in face.timeline] == [(0.0, 0.12), (0.24, 0.32), (0.32, 0.44)]
     side = max if face.score >= 0.5 else min
-    loudest = side(face.timeline, key=lambda one: one.score)
+    loudest = side(face.timeline, key=lambda span: span.score)
     assert loudest.start <= face.box.time <= loudest.end
     assert face.box in face.boxes
-    assert [one.time for one in face.boxes] == [0.0, 0.12, 0.24, 0.32, 0.44]
+    assert [box.time for box in face.boxes] == [0.0, 0.12, 0.24, 0.32, 0.44]
     with prepared(Path("videos", "sideways.mp4"), detector()) as video:
         rows = video.faces[video.faces["time"].between(loudest.start, loudest.end)]
     row = rows.loc[rows["sharpness"].idxmax()]
@@ -179,19 +181,21 @@ def test_a_face_has_a_timeline_and_a_box_where_it_speaks_loudest(inside):
 def test_a_box_is_told_in_the_pixels_of_the_video_as_shown(inside):
     whole = detector()
     small = replace(whole, params=whole.params | {"extract": whole.params["extract"] | {"max_side": 128}})
-    [large], [scaled] = (predict(Path("videos/one.mp4"), one).tracks for one in (whole, small))
+    [large], [scaled] = (predict(Path("videos/one.mp4"), detector).tracks for detector in (whole, small))
     assert np.abs(np.subtract(astuple(large.box), astuple(scaled.box))).max() <= 12  # found in half the size
 
 
 def test_a_verdict_is_worded_no_surer_than_the_detector(inside):
     strong, weak = (replace(detector(), validation={"untrained": "", "auc": auc}) for auc in (0.95, 0.7))
     words = {"fake": ("manipulated", "suspicious"), "real": ("authentic", "nothing suspicious")}
-    for said, word in zip([predict(Path("videos/one.mp4"), one) for one in (strong, weak)], (0, 1), strict=True):
-        assert said.wording == words[said.verdict][word]
+    for prediction, word in zip(
+        [predict(Path("videos/one.mp4"), detector) for detector in (strong, weak)], (0, 1), strict=True
+    ):
+        assert prediction.wording == words[prediction.verdict][word]
     unsure = replace(strong, scoring=strong.scoring.model_copy(update={"doubt": 50.0}))
-    said = predict(Path("videos/one.mp4"), unsure)
-    assert (said.verdict, said.wording) == ("inconclusive", "inconclusive")
-    assert "nearer to even" in said.reason
+    prediction = predict(Path("videos/one.mp4"), unsure)
+    assert (prediction.verdict, prediction.wording) == ("inconclusive", "inconclusive")
+    assert "nearer to even" in prediction.reason
 
 
 def test_the_good_faces_of_a_video_are_there_to_be_shown(inside):
@@ -222,13 +226,18 @@ def long(heads, tmp_path_factory) -> Path:
 
 def test_a_long_video_has_a_timeline_of_all_of_it_and_the_score_that_it_has_without(long):
     whole = detector(frames=2)
-    said, plainly = predict(long, whole, window=3.0), predict(long, whole, window=0.0)
-    assert said.score == plainly.score
+    prediction, plainly = predict(long, whole, window=3.0), predict(long, whole, window=0.0)
+    assert prediction.score == plainly.score
     assert plainly.timeline == ()
-    assert [(one.start, one.end) for one in said.timeline] == [(0.0, 2.75), (2.75, 5.5), (5.5, 8.25), (8.25, 11.0)]
-    assert [[track.faces for track in one.tracks] for one in said.timeline] == [[3], [3], [2], []]
-    assert [one.status for one in said.timeline] == ["ok", "ok", "ok", "no_face"]
-    assert [box.time for box in said.timeline[1].tracks[0].boxes] == [3.0, 4.0, 5.0]
+    assert [(window.start, window.end) for window in prediction.timeline] == [
+        (0.0, 2.75),
+        (2.75, 5.5),
+        (5.5, 8.25),
+        (8.25, 11.0),
+    ]
+    assert [[track.faces for track in window.tracks] for window in prediction.timeline] == [[3], [3], [2], []]
+    assert [window.status for window in prediction.timeline] == ["ok", "ok", "ok", "no_face"]
+    assert [box.time for box in prediction.timeline[1].tracks[0].boxes] == [3.0, 4.0, 5.0]
 
 
 def test_a_window_is_scored_as_a_video_of_its_own(long, heads, tmp_path):
@@ -242,7 +251,7 @@ def test_a_window_is_scored_as_a_video_of_its_own(long, heads, tmp_path):
 
 @pytest.mark.parametrize(("window", "count"), [(8.0, 0), (7.0, 2), (5.5, 2), (4.0, 3), (100.0, 0)])
 def test_windows_are_equal_and_about_as_long_as_asked_for(long, window, count):
-    spans = [one.end - one.start for one in windows(long, detector(frames=2), window)]
+    spans = [part.end - part.start for part in windows(long, detector(frames=2), window)]
     assert len(spans) == count
     assert np.ptp([*spans, *spans[:1], 11 / max(count, 1)] if spans else [0]) < 2e-3
 
@@ -273,16 +282,16 @@ def test_a_video_whose_windows_differ_says_so(verdict, scores, wording, note):
         Window(float(i), i + 1.0, "ok" if s else "no_face", "", s, s and ("fake" if s >= 0.5 else "real"))
         for i, s in enumerate(scores)
     )
-    said = Prediction("a.mp4", "ok", "", 0.5, verdict, 0.5, (), strong.wording(verdict))
-    told = beside(said, shown, strong)
+    prediction = Prediction("a.mp4", "ok", "", 0.5, verdict, 0.5, (), strong.wording(verdict))
+    told = beside(prediction, shown, strong)
     assert (told.verdict, told.wording) == (verdict, wording)
     assert (told.reason.startswith("windows differ: ") and note in told.reason) if note else told.reason == ""
 
 
 def test_faces_that_the_frames_of_the_score_do_not_show_are_told_of():
     shown = (Window(0.0, 10.0, "ok", "", 0.9, "fake"), Window(10.0, 20.0, "no_face", "", None, None))
-    said = Prediction("a.mp4", "no_face", "no face in 16 frames", None, None, 0.5, (), "inconclusive")
-    told = beside(said, shown, detector())
+    prediction = Prediction("a.mp4", "no_face", "no face in 16 frames", None, None, 0.5, (), "inconclusive")
+    told = beside(prediction, shown, detector())
     assert told.reason == "no face in 16 frames; 1 of 2 windows show faces, 1 of them are called fake"
     assert told.score is None
 
@@ -301,22 +310,22 @@ def test_faces_that_the_frames_of_the_score_do_not_show_are_told_of():
     ],
 )
 def test_a_video_that_cannot_be_scored_says_why(odd, kind, status, reason):
-    said = predict(odd(kind), detector())
-    assert (said.status, said.score, said.verdict, said.tracks) == (status, None, None, ())
-    assert reason in said.reason
+    prediction = predict(odd(kind), detector())
+    assert (prediction.status, prediction.score, prediction.verdict, prediction.tracks) == (status, None, None, ())
+    assert reason in prediction.reason
 
 
 def test_a_missing_video_is_said_to_be_missing(tmp_path):
-    said = predict(tmp_path / "none.mp4", detector())
-    assert (said.status, said.score) == ("missing", None)
+    prediction = predict(tmp_path / "none.mp4", detector())
+    assert (prediction.status, prediction.score) == ("missing", None)
 
 
 def test_a_video_without_good_faces_says_what_was_wrong_with_them(inside):
     strict = detector()
     strict = replace(strict, params=strict.params | {"filter": SECTIONS["filter"] | {"min_side": 999}})
-    said = predict(Path("videos/one.mp4"), strict)
-    assert (said.status, said.score) == ("too_few_faces", None)
-    assert said.reason == "none of 5 faces is good: 5 small"
+    prediction = predict(Path("videos/one.mp4"), strict)
+    assert (prediction.status, prediction.score) == ("too_few_faces", None)
+    assert prediction.reason == "none of 5 faces is good: 5 small"
 
 
 def test_a_damaged_video_without_a_face_says_both(tmp_path):
@@ -328,33 +337,33 @@ def test_a_damaged_video_without_a_face_says_both(tmp_path):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
         file.mux(stream.encode())
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
-    said = predict(path, detector())
-    assert said.status == "no_face"
-    assert re.fullmatch(r"no face in \d frames; \d frames decode, then: .+", said.reason)
+    prediction = predict(path, detector())
+    assert prediction.status == "no_face"
+    assert re.fullmatch(r"no face in \d frames; \d frames decode, then: .+", prediction.reason)
 
 
 def test_a_damaged_video_is_scored_and_said_to_be_damaged(odd):
-    said = predict(odd("truncated"), detector())
-    assert said.status == "truncated"
-    assert said.reason
-    assert said.score is not None
+    prediction = predict(odd("truncated"), detector())
+    assert prediction.status == "truncated"
+    assert prediction.reason
+    assert prediction.score is not None
 
 
 def test_a_detector_that_learnt_nothing_abstains(inside):
     reason = "the validation AUC is 0.510"
-    said = predict(Path("videos/one.mp4"), replace(detector(), validation={"untrained": reason, "auc": 0.5}))
-    assert (said.verdict, said.status) == ("inconclusive", "ok")
-    assert said.reason == f"this detector did not learn to tell fakes: {reason}"
+    prediction = predict(Path("videos/one.mp4"), replace(detector(), validation={"untrained": reason, "auc": 0.5}))
+    assert (prediction.verdict, prediction.status) == ("inconclusive", "ok")
+    assert prediction.reason == f"this detector did not learn to tell fakes: {reason}"
 
 
 def test_a_prediction_is_json(inside, odd):
     for path in (Path("videos/two.mp4"), odd("black")):
-        said = predict(path, detector())
-        read = json.loads(json.dumps(said.to_dict(), allow_nan=False))
+        prediction = predict(path, detector())
+        read = json.loads(json.dumps(prediction.to_dict(), allow_nan=False))
         assert read["path"] == str(path)
         assert read["threshold"] == 0.5
-        assert read["wording"] == (said.wording or "inconclusive")
-        assert (read["score"], len(read["tracks"])) == (said.score, len(said.tracks))
+        assert read["wording"] == (prediction.wording or "inconclusive")
+        assert (read["score"], len(read["tracks"])) == (prediction.score, len(prediction.tracks))
 
 
 def test_nothing_is_left_behind(inside, tmp_path, monkeypatch):

@@ -63,8 +63,10 @@ def test_items_tell_of_themselves_and_count_their_frames(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "EVERY", 0.0)
     monkeypatch.setattr(items.code, "shape", lambda *modules: {})  # of a test there is none
     (tmp_path / "a").touch()
-    made = items.make([items.Item(name, (tmp_path / "a",), {"n": name}) for name in "xy"], work, None_(), label="try")
-    seen = [json.loads((one.entry / "seen.json").read_text()) for one in made]
+    results = items.make(
+        [items.Item(name, (tmp_path / "a",), {"n": name}) for name in "xy"], work, None_(), label="try"
+    )
+    seen = [json.loads((result.entry / "seen.json").read_text()) for result in results]
     assert seen == [["try", 0, 2], ["try", 1, 2]]
     parallel.run(len, ["ab", "c"], "count", frames=lambda n: steps.append(n) or n)
     assert steps == [2, 1]
@@ -89,7 +91,7 @@ def test_a_run_on_another_machine_lives_while_it_is_heard_of():
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "text"),
     [
         (STATE, "detect     30%  12 of 40 videos, 192 frames, 3.0 videos/s, 0:09 left"),
         (replace(STATE, done=0, frames=0), "detect      0%  0 of 40 videos"),
@@ -99,8 +101,8 @@ def test_a_run_on_another_machine_lives_while_it_is_heard_of():
         ),
     ],
 )
-def test_a_line_says_how_fast_and_how_long(state, said):
-    assert line(state) == said
+def test_a_line_says_how_fast_and_how_long(state, text):
+    assert line(state) == text
 
 
 def test_a_clock_shows_hours_where_there_are_some():
@@ -111,6 +113,6 @@ def test_the_command_says_what_runs(deepfake):
     assert deepfake("progress") == (0, "nothing runs here\n", "")
     with progress.reported("train", 8, "batches"):
         assert deepfake("progress") == (0, "train       0%  0 of 8 batches\n", "")
-        code, said, _ = deepfake("progress", "--json")
-        assert json.loads(said)["unit"] == "batches"
+        code, output, _ = deepfake("progress", "--json")
+        assert json.loads(output)["unit"] == "batches"
         assert code == 0

@@ -40,17 +40,17 @@ def sequences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([known.assign(track=0, sequence=i, first=i * 0.5, last=i + 1.0, **moved) for i in range(2)])
 
 
-def facts(table: pd.DataFrame | None = None, p: EvaluateParams = P, found=()) -> Facts:
+def facts(table: pd.DataFrame | None = None, p: EvaluateParams = P, mistakes=()) -> Facts:
     table = predictions() if table is None else table
     parts = sequences(table)
     about = pd.DataFrame({"face_side": np.arange(len(table)) * 10.0}, table["video_id"])
     figures = metrics(table, parts, parts, about, p)
     figures["baselines"]["metadata"] |= METADATA
     steps = [("videos found", 100, 90), ("test, scored", 30, 29)]
-    said = [{"name": "filter", "fine": False, "said": "drops 40.0% of the fakes' faces"}]
-    looked = {"verdict": "0 of 1 controls find nothing wrong. Wrong: filter", "controls": said}
+    controls = [{"name": "filter", "fine": False, "said": "drops 40.0% of the fakes' faces"}]
+    looked = {"verdict": "0 of 1 controls find nothing wrong. Wrong: filter", "controls": controls}
     return Facts(
-        figures, looked, table, steps, list(found), {"train": {"encoder": "cnn"}}, {"data/splits.csv": "ab" * 32}
+        figures, looked, table, steps, list(mistakes), {"train": {"encoder": "cnn"}}, {"data/splits.csv": "ab" * 32}
     )
 
 
@@ -88,14 +88,14 @@ def whole() -> str:
 
 def test_the_page_stands_alone(whole):
     outside = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#|data:)([^"')\s>]+)""", whole)
-    assert [one for one in outside if not one.startswith("#")] == []
+    assert [link for link in outside if not link.startswith("#")] == []
     assert "<script" not in whole
     assert 'name="viewport"' in whole
     assert "@media print" in whole
 
 
 def test_every_tag_is_closed_and_names_are_text(whole):
-    shown = Page(page.page(facts(found=[report.Mistake(predictions().iloc[0], [], sequences(predictions()))])))
+    shown = Page(page.page(facts(mistakes=[report.Mistake(predictions().iloc[0], [], sequences(predictions()))])))
     assert "a/<b>0&.mp4" in shown.text
 
 
@@ -105,7 +105,7 @@ def test_every_figure_stands_in_the_page_with_its_interval(whole):
         for level in page.LEVELS:
             own = figures[level] | (figures["calibration"] if level == "video" else {})
             assert report.within(own, name) in text, (level, name)
-    for said in (
+    for expected in (
         "swap",
         "blend",
         "face side: low (0 to 190)",
@@ -115,14 +115,14 @@ def test_every_figure_stands_in_the_page_with_its_interval(whole):
         "encoder: cnn",
         "drops 40.0% of the fakes' faces",
     ):
-        assert said in text, said
+        assert expected in text, expected
     assert "59 of 60 test videos were scored; without a score: 1 no face. With what is missing guessed by" in text
     assert "No disturbance costs more than noise" not in text  # repeated frames do
 
 
 def test_the_page_says_of_which_figures_the_interval_holds_the_truth_too_rarely(whole):
-    said = "of 15 groups of people such intervals hold the truth in as few as 91 % of simulated tests"
-    assert f"average precision (video, track, sequence): {said}" in Page(whole).text
+    note = "of 15 groups of people such intervals hold the truth in as few as 91 % of simulated tests"
+    assert f"average precision (video, track, sequence): {note}" in Page(whole).text
 
 
 def test_the_page_is_the_same_bytes_each_time(whole):
@@ -194,7 +194,7 @@ def cells() -> pd.DataFrame:
 
 def test_robustness_is_shown_with_its_worst_by_name_where_it_was_measured():
     text = Page(page.page(replace(facts(), robustness=cells()))).text
-    for said in (
+    for expected in (
         "changed in 5 ways",
         "the AUC is 0.900 [0.800, 0.950]; on average 0.183 is lost.",
         "The worst is blur, level 5: AUC 0.600 [0.500, 0.700].",
@@ -203,7 +203,7 @@ def test_robustness_is_shown_with_its_worst_by_name_where_it_was_measured():
         "blur0.850.75 to 0.900.600.50 to 0.70",
         "frame droptoo few0% scored",
     ):
-        assert said in text, said
+        assert expected in text, expected
     assert "Robustness" not in Page(page.page(facts())).text
 
 
@@ -264,12 +264,12 @@ def test_the_most_confident_mistakes_come_first_with_faces_of_the_longest_track(
         with video.recording(tmp_path / name / "1.mkv") as record:
             for i, image in enumerate(noise):
                 record(image, i / 25)
-    found = mistakes(table, sequences(table), kept, tmp_path, most=1)
-    assert [(one.row["video_id"], len(one.faces)) for one in found] == [("b", 8), ("d", 8)]
-    np.testing.assert_array_equal(found[0].faces[-1], noise[10])
-    assert set(found[0].sequences["video_id"]) == {"b"}
-    assert [one.row["video_id"] for one in mistakes(table, sequences(table), kept, tmp_path, 9)] == list("bdae")
-    shown = page.page(facts(found=found))
+    worst = mistakes(table, sequences(table), kept, tmp_path, most=1)
+    assert [(mistake.row["video_id"], len(mistake.faces)) for mistake in worst] == [("b", 8), ("d", 8)]
+    np.testing.assert_array_equal(worst[0].faces[-1], noise[10])
+    assert set(worst[0].sequences["video_id"]) == {"b"}
+    assert [mistake.row["video_id"] for mistake in mistakes(table, sequences(table), kept, tmp_path, 9)] == list("bdae")
+    shown = page.page(facts(mistakes=worst))
     assert shown.count("data:image/jpeg;base64,") == 16
     assert "moderate support" not in shown.split("The most confident")[0]
 

@@ -70,11 +70,11 @@ def review(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_review_says_what_changed_and_whether_it_is_larger_than_noise(change):
-    said = review(change)
-    assert "## Is it better than main?" in said
-    assert "better by more than noise" in said
-    assert re.search(r"\| params\.yaml *\| train\.learning_rate *\| 0\.1 *\| 0\.2", said)
-    assert re.search(r"\| reports/metrics\.json *\| video\.auc *\| 0\.1 *\| 0\.7", said)
+    text = review(change)
+    assert "## Is it better than main?" in text
+    assert "better by more than noise" in text
+    assert re.search(r"\| params\.yaml *\| train\.learning_rate *\| 0\.1 *\| 0\.2", text)
+    assert re.search(r"\| reports/metrics\.json *\| video\.auc *\| 0\.1 *\| 0\.7", text)
 
 
 @pytest.mark.slow
@@ -82,6 +82,6 @@ def test_a_review_of_a_revision_without_figures_says_so_and_goes_on(change):
     subprocess.run(["git", "rm", "--quiet", "--cached", "reports/predictions.csv"], cwd=change, check=True)
     who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     subprocess.run(["git", *who, "commit", "--quiet", "--message", "fewer"], cwd=change, check=True)
-    said = review(change)
-    assert "neither a file nor a revision with reports/predictions.csv" in said
-    assert "video.auc" in said
+    text = review(change)
+    assert "neither a file nor a revision with reports/predictions.csv" in text
+    assert "video.auc" in text

@@ -31,26 +31,26 @@ def table(project, tmp_path, monkeypatch) -> pd.DataFrame:
     sharpened(trained / bundle.CARD)
     monkeypatch.chdir(project)
     import_module("stages.evaluate").run()
-    said = read(project / "reports/predictions.csv").set_index("video_id")["score"].to_frame("evaluate")
-    paths = {name: videos / str(name) for name in said.index}
+    scores = read(project / "reports/predictions.csv").set_index("video_id")["score"].to_frame("evaluate")
+    paths = {name: videos / str(name) for name in scores.index}
     detector = inference.load(trained)
-    said["predict"] = pd.Series({name: predict(path, detector).score for name, path in paths.items()})
+    scores["predict"] = pd.Series({name: predict(path, detector).score for name, path in paths.items()})
     server = Http(tmp_path / "server", detector=str(trained))
     answers = {name: server.post(path).json() for name, path in paths.items()}
     assert server.stop() == 0
-    said["HTTP"] = pd.Series({name: one["results"][0]["score"] for name, one in answers.items()})
+    scores["HTTP"] = pd.Series({name: answer["results"][0]["score"] for name, answer in answers.items()})
     desk = Desk(models.found([trained]), Limits(), pictures=True)  # as the page has it
     try:
         jobs = {name: handed_in(desk, path) for name, path in paths.items()}
         assert all(job.wait(120) for job in jobs.values())
     finally:
         desk.close()
-    said["page"] = pd.Series({name: job.results[0].said["score"] for name, job in jobs.items()})
+    scores["page"] = pd.Series({name: job.results[0].said["score"] for name, job in jobs.items()})
     assert all(job.results[0].frames for job in jobs.values())
     export.export(trained, tmp_path / "exported", int8=False)
     onnx = sessions.load(tmp_path / "exported", "onnx")
-    said["ONNX"] = pd.Series({name: predict(path, onnx).score for name, path in paths.items()})
-    return said
+    scores["ONNX"] = pd.Series({name: predict(path, onnx).score for name, path in paths.items()})
+    return scores
 
 
 def sharpened(card: Path) -> None:

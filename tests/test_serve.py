@@ -62,8 +62,8 @@ def clip(odd) -> Path:
 
 def alive(server: Http, clip: Path) -> None:
     """It still answers, it keeps no upload, and its memory is bounded."""
-    said = server.post(clip)
-    assert (said.status_code, said.json()["state"]) == (200, "done"), said.text
+    response = server.post(clip)
+    assert (response.status_code, response.json()["state"]) == (200, "done"), response.text
     server.until(lambda: server.client.get("/health").json()["taken"] == 0)
     assert [list(inbox.iterdir()) for inbox in server.tmp.glob("deepfake-inbox-*")] == [[]]
     first, *others = server.peaks()
@@ -71,11 +71,11 @@ def alive(server: Http, clip: Path) -> None:
     assert max(others) < WORKER
 
 
-def refused(said, status: int, kind: str) -> str:
+def refused(response, status: int, kind: str) -> str:
     """The reason of a problem, as it must be."""
-    assert said.status_code == status, said.text
-    assert said.headers["content-type"] == PROBLEM
-    members = said.json()
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    members = response.json()
     assert (members["type"], members["status"]) == (f"urn:deepfake:{kind}", status)
     assert members["title"]
     return members["detail"]
@@ -85,9 +85,9 @@ def refused(said, status: int, kind: str) -> str:
 
 
 def test_a_video_gets_what_predict_says_with_its_boxes(server, clip):
-    said = server.post(clip)
-    assert said.status_code == 200
-    whole = said.json()
+    response = server.post(clip)
+    assert response.status_code == 200
+    whole = response.json()
     assert (whole["name"], whole["bytes"], whole["state"]) == (clip.name, clip.stat().st_size, "done")
     assert (whole["video"]["width"], whole["video"]["height"], whole["video"]["frames"]) == (256, 256, 12)
     result = whole["results"][0]
@@ -111,13 +111,13 @@ def test_where_no_model_can_judge_it_says_not_applicable_and_why(server, odd):
 
 
 def test_without_waiting_it_is_asked_again(server, odd):
-    said = server.client.post("/videos", params={"name": "mine.mp4"}, content=odd("sideways").read_bytes())
-    assert (said.status_code, said.headers["retry-after"]) == (202, "1")
-    assert said.json()["state"] in ("waiting", "running")
-    later = server.client.get(said.headers["location"], params={"wait": 60})
+    response = server.client.post("/videos", params={"name": "mine.mp4"}, content=odd("sideways").read_bytes())
+    assert (response.status_code, response.headers["retry-after"]) == (202, "1")
+    assert response.json()["state"] in ("waiting", "running")
+    later = server.client.get(response.headers["location"], params={"wait": 60})
     assert (later.status_code, later.json()["state"], later.json()["name"]) == (200, "done", "mine.mp4")
-    assert server.client.delete(said.headers["location"]).status_code == 204
-    refused(server.client.get(said.headers["location"]), 404, "not_found")
+    assert server.client.delete(response.headers["location"]).status_code == 204
+    refused(server.client.get(response.headers["location"]), 404, "not_found")
 
 
 def test_the_same_bytes_are_answered_at_once_unless_anew(server, clip):
@@ -131,9 +131,9 @@ def test_the_same_bytes_are_answered_at_once_unless_anew(server, clip):
 
 def test_it_describes_itself(server):
     assert server.client.get("/health").json()["status"] == "ok"
-    assert [one["name"] for one in server.client.get("/models").json()] == ["builtin"]
+    assert [model["name"] for model in server.client.get("/models").json()] == ["builtin"]
     limits = server.client.get("/limits").json()
-    assert {name: one["limit"] for name, one in limits.items()} == Limits().model_dump()
+    assert {name: limit["limit"] for name, limit in limits.items()} == Limits().model_dump()
     described = server.client.get("/openapi.json").json()
     assert set(described["paths"]) == {"/videos", "/videos/{id}", "/health", "/models", "/limits"}
     assert set(described["paths"]["/videos"]["post"]["requestBody"]["content"]) == {
@@ -148,9 +148,9 @@ def test_it_describes_itself(server):
     [("GET", "/videos", 405), ("GET", "/elsewhere", 404), ("POST", "/videos?wait=1000", 422)],
 )
 def test_every_error_is_a_problem(server, method, path, status):
-    said = server.client.request(method, path)
-    assert (said.status_code, said.headers["content-type"]) == (status, PROBLEM)
-    assert said.json()["status"] == status
+    response = server.client.request(method, path)
+    assert (response.status_code, response.headers["content-type"]) == (status, PROBLEM)
+    assert response.json()["status"] == status
 
 
 def test_a_model_that_there_is_not_is_refused_before_the_upload(server, clip):
@@ -174,10 +174,10 @@ def test_a_model_that_there_is_not_is_refused_before_the_upload(server, clip):
     ],
 )
 def test_a_name_is_shown_and_never_a_path(server, clip, name, shown):
-    said = server.client.post("/videos", params={"name": name}, content=clip.read_bytes())
-    assert said.json()["name"] == shown
-    assert said.headers["content-type"] == "application/json"  # no browser takes it for a page
-    assert said.headers["x-content-type-options"] == "nosniff"
+    response = server.client.post("/videos", params={"name": name}, content=clip.read_bytes())
+    assert response.json()["name"] == shown
+    assert response.headers["content-type"] == "application/json"  # no browser takes it for a page
+    assert response.headers["x-content-type-options"] == "nosniff"
     assert [path.name.startswith("deepfake-inbox-") for path in server.tmp.iterdir()] == [True]
     assert all(line.startswith(("20", "serve:")) for line in server.log.splitlines())  # no name makes a line of its own
     alive(server, clip)
@@ -253,8 +253,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(server, clip, tmp_path, kind, pr
 
 
 def test_pictures_that_grow_on_the_way_take_no_more_memory_than_a_video_may(strict, clip, tmp_path):
-    said = strict.post(bombs.grows(tmp_path / "a.h264", 64, 10_000))
-    whole = said.json()
+    response = strict.post(bombs.grows(tmp_path / "a.h264", 64, 10_000))
+    whole = response.json()
     if whole["state"] == "done":  # its first pictures alone were read
         assert whole["results"][0]["outcome"] == "NOT_APPLICABLE"
     else:
@@ -270,22 +270,22 @@ def test_pictures_that_grow_on_the_way_take_no_more_memory_than_a_video_may(stri
 def test_four_gigabytes_that_are_declared_are_refused_before_the_first_byte(server, clip, kind):
     began = time.monotonic()
     head = b"POST /videos HTTP/1.1\r\nHost: x\r\nContent-Length: 4294967296\r\nContent-Type: " + kind + b"\r\n\r\n"
-    said = answer(server.raw(head))
-    assert said.startswith("HTTP/1.1 413 ")
-    assert f"content-type: {PROBLEM}" in said
-    assert "urn:deepfake:too_large" in said
+    reply = answer(server.raw(head))
+    assert reply.startswith("HTTP/1.1 413 ")
+    assert f"content-type: {PROBLEM}" in reply
+    assert "urn:deepfake:too_large" in reply
     assert time.monotonic() - began < 2
     alive(server, clip)
 
 
 def test_more_than_the_bound_is_refused_while_it_comes(strict, clip):
     piece = b"10000\r\n" + bytes(2**16) + b"\r\n"
-    said = strict.raw(CHUNKED.replace(b"Host", b"Authorization: Bearer an open secret\r\nHost"))
+    wire = strict.raw(CHUNKED.replace(b"Host", b"Authorization: Bearer an open secret\r\nHost"))
     with suppress(OSError):  # closed, or reset
         for _ in range(1000):
-            said.sendall(piece)
+            wire.sendall(piece)
         pytest.fail("64 MB were taken")
-    said.close()
+    wire.close()
     strict.until(lambda: "too_large: it has more than 1 MB" in strict.log)
     alive(strict, clip)
 
@@ -302,8 +302,8 @@ def test_more_than_the_bound_is_refused_while_it_comes(strict, clip):
     ],
 )
 def test_a_broken_form_is_refused(server, clip, body, reason):
-    said = server.client.post("/videos", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
-    assert reason in refused(said, 422, "invalid")
+    response = server.client.post("/videos", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert reason in refused(response, 422, "invalid")
     alive(server, clip)
 
 
@@ -316,26 +316,30 @@ def test_fifty_requests_in_parallel_are_all_answered(server, clip, odd):
     ]  # each other bytes: no answer is another's
     with ThreadPoolExecutor(50) as pool:
         began = time.monotonic()
-        said = list(pool.map(lambda one: server.client.post("/videos", params={"wait": 60}, content=one), copies))
+        responses = list(
+            pool.map(lambda copy: server.client.post("/videos", params={"wait": 60}, content=copy), copies)
+        )
     print(f"50 requests in parallel: {time.monotonic() - began:.1f} s; MB at most: {server.peaks()}")
-    late = [server.client.get(one.headers["location"], params={"wait": 60}) for one in said]
-    assert {one.status_code for one in late} == {200}
-    assert len({one.json()["sha256"] for one in late}) == 50
-    assert len({one.json()["results"][0]["score"] for one in late}) == 1
+    late = [server.client.get(response.headers["location"], params={"wait": 60}) for response in responses]
+    assert {response.status_code for response in late} == {200}
+    assert len({response.json()["sha256"] for response in late}) == 50
+    assert len({response.json()["results"][0]["score"] for response in late}) == 1
     alive(server, clip)
 
 
 def test_a_flood_beyond_the_bound_is_told_when_to_come_again(strict, clip):
     copies = [clip.read_bytes() + bytes([i]) * i for i in range(24)]
     with ThreadPoolExecutor(24) as pool:
-        said = list(pool.map(lambda one: strict.client.post("/videos", params={"wait": 60}, content=one), copies))
-    codes = [one.status_code for one in said]
+        responses = list(
+            pool.map(lambda copy: strict.client.post("/videos", params={"wait": 60}, content=copy), copies)
+        )
+    codes = [response.status_code for response in responses]
     assert set(codes) == {200, 429}
     assert codes.count(200) >= 4
-    for one in said:
-        if one.status_code == 429:
-            assert one.headers["retry-after"] == "5"
-            refused(one, 429, "too_many")
+    for response in responses:
+        if response.status_code == 429:
+            assert response.headers["retry-after"] == "5"
+            refused(response, 429, "too_many")
     alive(strict, clip)
 
 
@@ -346,14 +350,14 @@ def test_a_flood_of_many_is_told_that_the_service_is_busy(strict, clip):
             return client.post("/videos", params={"wait": 60}, content=clip.read_bytes() + bytes([number]) * number)
 
     with ThreadPoolExecutor(24) as pool:
-        said = list(pool.map(hand_in, range(24)))
-    codes = [one.status_code for one in said]
+        responses = list(pool.map(hand_in, range(24)))
+    codes = [response.status_code for response in responses]
     assert set(codes) == {200, 503}
     assert codes.count(200) >= 6
-    for one in said:
-        if one.status_code == 503:
-            assert one.headers["retry-after"] == "5"
-            refused(one, 503, "busy")
+    for response in responses:
+        if response.status_code == 503:
+            assert response.headers["retry-after"] == "5"
+            refused(response, 503, "busy")
     alive(strict, clip)
 
 
@@ -361,9 +365,9 @@ def test_more_connections_than_there_may_be_are_refused(strict, clip):
     strict.client.get("/health")
     wires = [strict.raw() for _ in range(60)]
     strict.until(lambda: "there are 30 connections" in strict.log)
-    said = answer(wires[-1])
-    assert said.startswith("HTTP/1.1 503 ")
-    assert "Retry-After: 1" in said
+    reply = answer(wires[-1])
+    assert reply.startswith("HTTP/1.1 503 ")
+    assert "Retry-After: 1" in reply
     for wire in wires:
         wire.close()
     alive(strict, clip)
@@ -371,9 +375,9 @@ def test_more_connections_than_there_may_be_are_refused(strict, clip):
 
 def test_a_head_that_does_not_come_is_not_waited_for(strict, clip):
     began = time.monotonic()
-    said = answer(strict.raw(b"POST /videos HTT"))
-    assert said.startswith("HTTP/1.1 408 ")
-    assert f"Content-Type: {PROBLEM}" in said
+    reply = answer(strict.raw(b"POST /videos HTT"))
+    assert reply.startswith("HTTP/1.1 408 ")
+    assert f"Content-Type: {PROBLEM}" in reply
     assert 0.5 < time.monotonic() - began < 5
     alive(strict, clip)
 
@@ -383,15 +387,15 @@ def test_a_body_that_comes_too_slowly_is_not_waited_for(strict, clip, pause):
     wire = strict.raw(CHUNKED.replace(b"Host", b"Authorization: Bearer an open secret\r\nHost"))
     began = time.monotonic()
     wire.settimeout(pause)
-    said = b""
-    while not said:
+    reply = b""
+    while not reply:
         try:
             wire.sendall(b"1\r\na\r\n")
-            said = wire.recv(12)
+            reply = wire.recv(12)
         except TimeoutError:
             assert time.monotonic() - began < 15
     wire.close()
-    assert said == b"HTTP/1.1 408"
+    assert reply == b"HTTP/1.1 408"
     assert time.monotonic() - began < 8
     alive(strict, clip)
 
@@ -403,9 +407,9 @@ def test_who_leaves_in_the_middle_leaves_nothing(strict, clip):
     alive(strict, clip)
 
 
-@pytest.mark.parametrize("said", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9\r\n\r\n", b"\r\n" * 20_000])
-def test_what_is_no_http_is_answered(strict, clip, said):
-    assert re.match(r"HTTP/1\.1 (400|408|422) ", answer(strict.raw(said)))
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9\r\n\r\n", b"\r\n" * 20_000])
+def test_what_is_no_http_is_answered(strict, clip, sent):
+    assert re.match(r"HTTP/1\.1 (400|408|422) ", answer(strict.raw(sent)))
     alive(strict, clip)
 
 
@@ -419,9 +423,9 @@ def test_without_the_token_nothing_is_told(strict, clip, sent):
         request = strict.client.build_request(method, path, headers=own)
         if not sent:
             del request.headers["authorization"]
-        said = strict.client.send(request)
-        assert said.headers["www-authenticate"] == "Bearer"
-        refused(said, 401, "unauthorized")
+        response = strict.client.send(request)
+        assert response.headers["www-authenticate"] == "Bearer"
+        refused(response, 401, "unauthorized")
     assert "an open secret" not in strict.log
     assert strict.client.get("/health", headers=own).status_code == 200
     alive(strict, clip)
@@ -445,6 +449,6 @@ def test_the_log_is_told_and_asked_first(tmp_path, clip):
     assert anew["boxes"] == first["boxes"]
     assert again.stop() == 0
     with sqlite3.connect(tmp_path / "log.db") as rows:
-        found = rows.execute("SELECT path, score FROM deepfake_predictions ORDER BY id").fetchall()
+        entries = rows.execute("SELECT path, score FROM deepfake_predictions ORDER BY id").fetchall()
     rows.close()
-    assert found == [("<b>first%0A.mp4", first["score"]), ("third.mp4", first["score"])]
+    assert entries == [("<b>first%0A.mp4", first["score"]), ("third.mp4", first["score"])]

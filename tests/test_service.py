@@ -48,9 +48,9 @@ def desk(own_tmp):
         return desks[-1]
 
     yield opened
-    for one in desks:
-        one.close()
-        one.close()  # twice is as once
+    for desk in desks:
+        desk.close()
+        desk.close()  # twice is as once
     assert list(own_tmp.glob("deepfake-inbox-*")) == []
 
 
@@ -146,8 +146,8 @@ def test_each_bound_holds(odd, kind, limits, problem):
 
 def test_a_header_that_lies_is_not_believed(tmp_path):
     film = bombs.film(tmp_path / "a.mp4", 64, 3)
-    said = gate.look(bombs.declared(tmp_path / "b.mp4", film, 20_000), Limits())
-    assert (said.width, said.height) == (64, 64)  # as its pictures say
+    facts = gate.look(bombs.declared(tmp_path / "b.mp4", film, 20_000), Limits())
+    assert (facts.width, facts.height) == (64, 64)  # as its pictures say
     assert gate.look(bombs.hours(tmp_path / "c.mp4", film), Limits()).seconds < 1
 
 
@@ -159,8 +159,8 @@ def test_pixels_that_are_made_square_count_as_they_are_shown(tmp_path, film, hea
 
 def test_a_moving_picture_counts_all_its_frames(tmp_path):
     path = bombs.webp(tmp_path / "a.webp", 1000, 10)
-    found = gate.look(path, Limits(pixels=10**7))
-    assert (found.width, found.height, found.frames, found.seconds) == (1000, 1000, 10, 0.4)
+    facts = gate.look(path, Limits(pixels=10**7))
+    assert (facts.width, facts.height, facts.frames, facts.seconds) == (1000, 1000, 10, 0.4)
     with pytest.raises(Refused, match="1000 x 10000 px"):
         gate.look(path, Limits(pixels=10**7 - 1))
 
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_is_replaced(desk, odd):
     while job.state == "waiting":
         time.sleep(0.01)
     family = psutil.Process().children()
-    max(family, key=lambda one: one.memory_info().rss).kill()
+    max(family, key=lambda process: process.memory_info().rss).kill()
     assert job.wait(30)
     assert (job.state, job.refused.kind) == ("failed", "too_heavy")
     again = handed_in(ours, odd("plain"))
@@ -255,8 +255,8 @@ def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(
 def test_models_are_called_by_their_folders_or_by_their_paths_where_two_are_alike(tmp_path):
     for name in ("a/detector", "b/detector", "c"):
         shutil.copytree(models.BUILTIN, tmp_path / name)
-    found = models.found([tmp_path / name for name in ("a/detector", "b/detector", "c", "c")])
-    assert list(found) == [str(tmp_path / "a/detector"), str(tmp_path / "b/detector"), "c"]
-    assert len({one.sha256 for one in found.values()}) == 1
+    detectors = models.found([tmp_path / name for name in ("a/detector", "b/detector", "c", "c")])
+    assert list(detectors) == [str(tmp_path / "a/detector"), str(tmp_path / "b/detector"), "c"]
+    assert len({model.sha256 for model in detectors.values()}) == 1
     with pytest.raises(UserError, match="no trained detector"):
         models.found([tmp_path])
