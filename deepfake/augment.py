@@ -153,7 +153,7 @@ def posed(clips: "pd.DataFrame", data: Path) -> list[Item]:
 
 def pose(item: Item, folder: Path, p: Margin) -> list[float]:
     """The landmarks of the frames of one clip, flat: px; empty where they make no face in one of them."""
-    landmarks = shapes.found(video.images(item.inputs[0])[item.args["positions"]], p.margin)
+    landmarks = shapes.landmarks(video.images(item.inputs[0])[item.args["positions"]], p.margin)
     return np.round(landmarks, 2).ravel().tolist() if np.isfinite(landmarks).all() else []
 
 

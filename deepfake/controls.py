@@ -38,7 +38,7 @@ class Control:
 
     name: str
     fine: bool | None  # None: it could not be looked for
-    said: str  # what was found
+    finding: str  # what was found
 
 
 def sides(leaks: Sequence[str]) -> Control:
@@ -176,7 +176,7 @@ def summary(controls: Sequence[Control]) -> dict[str, Any]:
     open_ones = [control for control in controls if control.fine is None]
     verdict = f"{len(controls) - len(wrong) - len(open_ones)} of {len(controls)} controls find nothing wrong."
     if wrong:
-        verdict += " Wrong: " + "; ".join(f"{control.name}: {control.said}" for control in wrong) + "."
+        verdict += " Wrong: " + "; ".join(f"{control.name}: {control.finding}" for control in wrong) + "."
     if open_ones:
         verdict += f" Open: {', '.join(control.name for control in open_ones)}."
     return {

@@ -50,7 +50,7 @@ def run(
     summary = controls.summary(results)
     tables.write_metrics(report, summary)
     for control in results:
-        print(f"{SAID[control.fine]:<6}{control.name:<20} {control.said}")
+        print(f"{SAID[control.fine]:<6}{control.name:<20} {control.finding}")
     done("controls", f"{summary['wrong']} of {len(results)} find something wrong", report)
 
 

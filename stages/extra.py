@@ -10,7 +10,7 @@ from deepfake import bundle
 from deepfake.base import items, params, plugins, tables
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
-from deepfake.dataset.files import said
+from deepfake.dataset.files import counted
 from deepfake.dataset.relations import groups
 from deepfake.dataset.videos import read
 from deepfake.measures import extra
@@ -50,7 +50,7 @@ def score(dataset: Extra, detector: Path) -> tuple[pd.DataFrame, int]:
         )
     table = plugins.load("layouts", dataset.layout).scan(root)
     left, notes = table.attrs.get("left_out", {}), table.attrs.get("notes", [])
-    for note in [f"left out {said(left)}"] * bool(left) + notes:
+    for note in [f"left out {counted(left)}"] * bool(left) + notes:
         print(f"extra: {root}: {note}", file=sys.stderr)
     table = extra.named(table, dataset.column)
     todo = [

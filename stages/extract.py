@@ -9,7 +9,7 @@ import pandas as pd
 from deepfake import extract
 from deepfake.base import items, params, plugins, tables
 from deepfake.base.errors import UserError
-from deepfake.dataset.files import printable, said
+from deepfake.dataset.files import counted, printable
 from deepfake.dataset.videos import USABLE
 from stages.command import Metric, Out, done, main
 
@@ -26,7 +26,7 @@ def run(
         raise UserError(f"params.yaml: extract.root: no folder {root}", "set it to the folder that holds your videos")
     listed = plugins.load("layouts", p.layout).scan(root)
     left, notes = listed.attrs.get("left_out", {}), listed.attrs.get("notes", [])
-    for note in [f"left out {said(left)}"] * bool(left) + notes:
+    for note in [f"left out {counted(left)}"] * bool(left) + notes:
         print(f"extract: {root}: {note}", file=sys.stderr)
     listed = extract.selected(listed, p)
     todo = [

@@ -72,8 +72,8 @@ def test_of_many_all_are_found_that_holding_each_against_each_finds():
 def test_pictures_that_many_share_a_background_are_told_apart():
     """A fifth of the bits differ between any two: not copies, though most samples of bits bring some together."""
     rng = np.random.default_rng(1)
-    one = rng.integers(0, 2, FRAMES * 256, np.uint8)
-    prints = [one ^ (rng.random(len(one)) < 0.12).astype(np.uint8) for _ in range(600)]
+    shared = rng.integers(0, 2, FRAMES * 256, np.uint8)
+    prints = [shared ^ (rng.random(len(shared)) < 0.12).astype(np.uint8) for _ in range(600)]
     assert pairs(tuple(np.packbits(bits).tobytes().hex() for bits in prints)) == []
 
 

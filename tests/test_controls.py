@@ -49,7 +49,7 @@ def test_what_is_on_two_sides_is_found_by_name(columns, text):
     assert controls.sides(leaks(pd.DataFrame(table))).fine
     control = controls.sides(leaks(pd.DataFrame(table | columns)))
     assert not control.fine
-    assert text in control.said
+    assert text in control.finding
 
 
 # ---- fitted on the test
@@ -61,7 +61,7 @@ def test_a_calibrator_fitted_on_the_test_is_found_by_name():
     assert controls.fitted_on(fitted, table).fine
     wrong = controls.fitted_on(pd.concat([fitted, pd.DataFrame({"video_id": ["v060"]})]), table)
     assert not wrong.fine
-    assert wrong.said == "fitted on videos that are not of validation: v060 (test)"
+    assert wrong.finding == "fitted on videos that are not of validation: v060 (test)"
 
 
 def test_a_threshold_taken_from_the_test_is_found_by_name():
@@ -69,7 +69,7 @@ def test_a_threshold_taken_from_the_test_is_found_by_name():
     assert controls.threshold(scored).fine
     wrong = controls.threshold(scored.assign(verdict=["fake", "fake", None]))
     assert not wrong.fine
-    assert wrong.said == "verdicts of another threshold than 0.5: a"
+    assert wrong.finding == "verdicts of another threshold than 0.5: a"
 
 
 # ---- shortcuts
@@ -79,7 +79,7 @@ def test_a_dataset_whose_files_tell_nothing_is_fine():
     results = files(listed())
     assert set(results) == {"fps", "bitrate", "codec"}
     assert all(control.fine for control in results.values())
-    assert results["codec"].said == "the same for all"
+    assert results["codec"].finding == "the same for all"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_dataset_whose_fakes_share_a_mark_is_found_by_its_name(name, fake, rea
     marks = [fake if label else real[i % len(real)] for i, label in enumerate(np.arange(100) % 2)]
     results = files(listed(**{name: marks}))
     assert results[name].fine is False
-    assert results[name].said.startswith("AUC 1.000")
+    assert results[name].finding.startswith("AUC 1.000")
     assert all(control.fine for other, control in results.items() if other != name)
 
 
@@ -159,8 +159,8 @@ def test_a_filter_that_drops_fakes_only_is_found():
     assert [control.fine for control in fair] == [True, True]
     results = controls.dropped(faces(lambda label: 4 * label), listed())
     assert [(control.name, control.fine) for control in results] == [("filter", False), ("filter by pairs", False)]
-    assert results[0].said == "drops 40.0% of the fakes' faces, 0.0% of the reals'"
-    assert results[1].said.startswith("drops +40.0% [+40.0%, +40.0%] more")
+    assert results[0].finding == "drops 40.0% of the fakes' faces, 0.0% of the reals'"
+    assert results[1].finding.startswith("drops +40.0% [+40.0%, +40.0%] more")
 
 
 def test_without_fakes_that_name_their_real_pairs_are_left_open():
@@ -201,7 +201,7 @@ def test_a_detector_has_to_add_to_the_best_shortcut(low, fine):
     best = {"name": "frame_difference", "auc": 0.7, "gain": 0.05, "gain_low": low, "gain_high": 0.1}
     control = controls.gain({"best_baseline": best})
     assert control.fine is fine
-    assert fine is None or "frame difference, AUC 0.700" in control.said
+    assert fine is None or "frame difference, AUC 0.700" in control.finding
 
 
 def test_what_is_wrong_is_said_by_name():

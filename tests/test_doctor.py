@@ -93,7 +93,7 @@ def test_libraries_are_compared_with_what_is_declared_and_extras_may_be_absent()
     }
     assert checks["old"].mend == "pip install 'old<3,>=2'"
     assert checks["gone"].mend == "pip install 'gone'"
-    assert (checks["[full]"].found, checks["[full]"].mend) == ("without more", "pip install 'deepfake[full]'")
+    assert (checks["[full]"].detail, checks["[full]"].mend) == ("without more", "pip install 'deepfake[full]'")
 
 
 def test_a_package_that_is_not_installed_is_said_to_be_none(monkeypatch):
@@ -118,8 +118,8 @@ def test_codecs_are_those_of_ffmpeg(monkeypatch):
     monkeypatch.setattr(doctor, "ENCODERS", ("libx264", "no_such_encoder"))
     monkeypatch.setattr(doctor, "DECODERS", ("h264", "no_such_decoder"))
     checks = of(doctor.codecs)
-    assert (checks["writes"].state, checks["writes"].found) == ("broken", "libx264; not no_such_encoder")
-    assert (checks["reads"].state, checks["reads"].found) == ("absent", "h264; not no_such_decoder")
+    assert (checks["writes"].state, checks["writes"].detail) == ("broken", "libx264; not no_such_encoder")
+    assert (checks["reads"].state, checks["reads"].detail) == ("absent", "h264; not no_such_decoder")
 
 
 def test_every_detector_is_built_and_one_without_its_file_says_so():
@@ -129,7 +129,7 @@ def test_every_detector_is_built_and_one_without_its_file_says_so():
     assert checks["dlib_hog"].state == "ok"
     for check in checks.values():
         assert check.state == "ok" or check.mend
-    assert "needs its model file" in checks["yunet"].found
+    assert "needs its model file" in checks["yunet"].detail
     assert "detect.weights" in checks["yunet"].mend
 
 
@@ -144,7 +144,7 @@ def test_a_detector_that_does_not_run_is_broken(monkeypatch):
 
     monkeypatch.setattr(plugins, "load", load)
     check = of(doctor.detectors)["dlib_hog"]
-    assert (check.state, check.found) == ("broken", "libcuda.so: cannot open shared object file")
+    assert (check.state, check.detail) == ("broken", "libcuda.so: cannot open shared object file")
 
 
 def test_the_device_to_use_computes_or_is_broken(monkeypatch):
@@ -166,8 +166,8 @@ def test_caches_have_their_sizes_and_one_above_its_bound_says_what_prunes_it(tmp
     (tmp_path / "none/torch/again").hardlink_to(tmp_path / "none/torch/weights")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none/torch"))
     checks = of(doctor.caches)
-    assert checks["videos"].found.startswith("1 results, 2.0 MB, 2.0 MB of its own")
-    assert checks["torch"].found.startswith("3.0 MB")
+    assert checks["videos"].detail.startswith("1 results, 2.0 MB, 2.0 MB of its own")
+    assert checks["torch"].detail.startswith("3.0 MB")
     assert {check.state for check in checks.values()} == {"ok"}
     monkeypatch.setenv("ITEM_CACHE_GB", "0.001")
     assert of(doctor.caches)["videos"].mend == "deepfake cache --prune"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.base.errors import UserError
-from deepfake.dataset.files import LONGEST, name_of, printable, said, walk
+from deepfake.dataset.files import LONGEST, counted, name_of, printable, walk
 
 MP4 = {".mp4"}
 
@@ -30,7 +30,7 @@ def test_files_come_sorted_and_what_is_not_taken_is_counted_by_suffix(tmp_path):
     walked = walk(tmp_path, MP4)
     assert [file.as_posix() for file in walked.files] == ["a.MP4", "b.mp4", "x/c.mp4"]
     assert walked.left == {".part": 1, ".txt": 2, "without a suffix": 1}
-    assert said(walked.left) == "1 .part, 2 .txt, 1 without a suffix"
+    assert counted(walked.left) == "1 .part, 2 .txt, 1 without a suffix"
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,13 @@ def table(project, tmp_path, monkeypatch) -> pd.DataFrame:
     answers = {name: server.post(path).json() for name, path in paths.items()}
     assert server.stop() == 0
     scores["HTTP"] = pd.Series({name: answer["results"][0]["score"] for name, answer in answers.items()})
-    desk = Desk(models.found([trained]), Limits(), pictures=True)  # as the page has it
+    desk = Desk(models.load([trained]), Limits(), pictures=True)  # as the page has it
     try:
         jobs = {name: handed_in(desk, path) for name, path in paths.items()}
         assert all(job.wait(120) for job in jobs.values())
     finally:
         desk.close()
-    scores["page"] = pd.Series({name: job.results[0].said["score"] for name, job in jobs.items()})
+    scores["page"] = pd.Series({name: job.results[0].facts["score"] for name, job in jobs.items()})
     assert all(job.results[0].frames for job in jobs.values())
     export.export(trained, tmp_path / "exported", int8=False)
     onnx = sessions.load(tmp_path / "exported", "onnx")

@@ -42,7 +42,7 @@ def desk(own_tmp):
     desks = []
 
     def opened(limits: Limits, ready: bool = True) -> Desk:
-        desks.append(Desk(models.found([Path("builtin")]), limits))
+        desks.append(Desk(models.load([Path("builtin")]), limits))
         if ready:
             desks[-1].ready()
         return desks[-1]
@@ -255,8 +255,8 @@ def test_an_extra_that_is_missing_is_a_line_with_the_command_that_mends_it(
 def test_models_are_called_by_their_folders_or_by_their_paths_where_two_are_alike(tmp_path):
     for name in ("a/detector", "b/detector", "c"):
         shutil.copytree(models.BUILTIN, tmp_path / name)
-    detectors = models.found([tmp_path / name for name in ("a/detector", "b/detector", "c", "c")])
+    detectors = models.load([tmp_path / name for name in ("a/detector", "b/detector", "c", "c")])
     assert list(detectors) == [str(tmp_path / "a/detector"), str(tmp_path / "b/detector"), "c"]
     assert len({model.sha256 for model in detectors.values()}) == 1
     with pytest.raises(UserError, match="no trained detector"):
-        models.found([tmp_path])
+        models.load([tmp_path])

@@ -13,12 +13,12 @@ def test_landmarks_of_a_crop_lie_where_they_lie_in_the_frame(heads):
     face = detector.detect(image)[0]
     cut, aligned = crop(image, face, detector.template, 160, 0.3)
     assert aligned
-    landmarks = shapes.found(cut[None], 0.3)[0]
+    landmarks = shapes.landmarks(cut[None], 0.3)[0]
     again = Finder()(cut)
     assert np.abs(landmarks - again).max() < 6  # px of 160
 
 
 def test_a_picture_without_a_face_has_none():
     flat = np.full((1, 96, 96, 3), 128, np.uint8)
-    landmarks = shapes.found(flat, 0.3)
+    landmarks = shapes.landmarks(flat, 0.3)
     assert landmarks.shape == (1, 68, 2)

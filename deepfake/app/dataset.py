@@ -42,7 +42,7 @@ def check(
     """
     from deepfake.base import plugins
     from deepfake.dataset import datasets
-    from deepfake.dataset.files import said
+    from deepfake.dataset.files import counted
 
     layout = layout or datasets.guess(folder(root)).layout
     table = plugins.load("layouts", layout).scan(folder(root))
@@ -52,7 +52,7 @@ def check(
     for note in table.attrs.get("notes", []):
         print(f"note: {note}")
     if left := table.attrs.get("left_out"):
-        print(f"left out: {said(left)}")
+        print(f"left out: {counted(left)}")
     broken = {} if quick else datasets.unreadable(root, list(table["path"]))
     if not quick:
         print(f"unreadable: {len(broken)} of {len(table)}")
@@ -71,13 +71,13 @@ def pack(
     Exit code: 1 where a folder could not be packed, else 0.
     """
     from deepfake.dataset import packs
-    from deepfake.dataset.files import said
+    from deepfake.dataset.files import counted
 
     done = packs.pack(folder(root), new)
     show(done.broken)
     if done.left:
-        print(f"left out: {said(done.left)}", file=sys.stderr)
-    print(f"pack: {done.made} videos made, {done.kept} there already, {len(done.broken)} not packed -> {new}")
+        print(f"left out: {counted(done.left)}", file=sys.stderr)
+    print(f"pack: {done.written} videos made, {done.kept} there already, {len(done.broken)} not packed -> {new}")
     raise typer.Exit(1 if done.broken else 0)
 
 

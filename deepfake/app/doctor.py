@@ -31,7 +31,7 @@ class Check:
     topic: str
     name: str
     state: str  # ok, absent, broken
-    found: str
+    detail: str
     mend: str = ""  # a command, or what else to do
 
 
@@ -59,7 +59,7 @@ def lines(checks: list[Check]) -> Iterator[str]:
         if check.topic != topic:
             topic = check.topic
             yield f"{topic}:"
-        yield f"  {MARKS[check.state]}  {check.name:<{wide}}  {check.found}".rstrip()
+        yield f"  {MARKS[check.state]}  {check.name:<{wide}}  {check.detail}".rstrip()
         if check.mend:
             yield f"      {'':<{wide}}  -> {check.mend}"
 

@@ -55,7 +55,7 @@ def check(values: Any, model: type[P], where: str) -> P:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [f"{'.'.join([where, *map(str, e['loc'])])}: {said(e)}" for e in error.errors()]
+        faults = [f"{'.'.join([where, *map(str, e['loc'])])}: {fault(e)}" for e in error.errors()]
         unused = [str(e["loc"][-1]) for e in error.errors() if e["type"] == "extra_forbidden"]
         near = [
             f"{key!r} -> {close[0]!r}" for key in unused if (close := get_close_matches(key, model.model_fields, 1))
@@ -64,7 +64,7 @@ def check(values: Any, model: type[P], where: str) -> P:
         raise UserError("\n".join(faults), hint) from None
 
 
-def said(error: Any) -> str:
+def fault(error: Any) -> str:
     """One fault in words, with what was found."""
     if error["type"] in ("missing", "extra_forbidden"):
         return {"missing": "missing", "extra_forbidden": "no such key"}[error["type"]]

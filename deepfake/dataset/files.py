@@ -60,7 +60,7 @@ def walk(root: Path, suffixes: Collection[str]) -> Found:
     return Found(sorted(files), dict(sorted(left.items())))
 
 
-def said(left: dict[str, int]) -> str:
+def counted(left: dict[str, int]) -> str:
     """What was left out, in words: "3 .txt, 1 hidden"; "" for nothing."""
     return ", ".join(f"{count} {kind}" for kind, count in left.items())
 

@@ -27,7 +27,7 @@ RATE = 25  # frames a second: the pictures say nothing of time
 class Packed:
     """How many videos were made, how many were there already, and why some were not made."""
 
-    made: int = 0
+    written: int = 0
     kept: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ def pack(root: Path, new: Path) -> Packed:
     for archive in tqdm(archives, "pack", unit="archive", disable=None):
         for place, contents in _of_archive(root, archive, packed):
             _write(new, place, contents, packed)
-    if not packed.made + packed.kept + len(packed.broken):
+    if not packed.written + packed.kept + len(packed.broken):
         raise UserError(
             f"no folders of numbered pictures, nor archives of them, under {printable(str(root))}",
             "a folder 12/ with 000.png, 001.png ... becomes the video 12.mkv",
@@ -100,7 +100,7 @@ def _write(new: Path, place: Path, contents: Iterable[bytes], packed: Packed) ->
     except (_Broken, OSError) as error:
         packed.broken[place.as_posix()] = str(error)
     else:
-        packed.made += 1
+        packed.written += 1
 
 
 def _images(contents: Iterable[bytes]) -> Iterator[video.Images]:

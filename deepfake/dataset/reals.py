@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from deepfake.base.errors import UserError
 from deepfake.dataset import manifests
-from deepfake.dataset.files import printable, said, shortened, walk
+from deepfake.dataset.files import counted, printable, shortened, walk
 from deepfake.dataset.labels import FAKE, labels_of, unlabelled
 from deepfake.video import SUFFIXES
 
@@ -55,7 +55,7 @@ def _by_folders(root: Path) -> list[str]:
         files = [file for file in files if labels[file] == 0]
         left = left | {"called fake": len(walked.files) - len(files)}
     if left:
-        print(f"{printable(str(root))}: left out {said(left)}", file=sys.stderr)
+        print(f"{printable(str(root))}: left out {counted(left)}", file=sys.stderr)
     return sorted(file.as_posix() for file in files)
 
 

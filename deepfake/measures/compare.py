@@ -45,7 +45,7 @@ class Comparison:
     def lines(self) -> list[str]:
         """Every figure, and the verdict, for a person."""
         rows = [
-            f"{name.replace('_', ' '):<18} {self.values[name][0]:.3f} -> {self.values[name][1]:.3f}  {said(gap)}"
+            f"{name.replace('_', ' '):<18} {self.values[name][0]:.3f} -> {self.values[name][1]:.3f}  {ranged(gap)}"
             for name, gap in self.differences.items()
             if gap.value is not None
         ]
@@ -54,7 +54,7 @@ class Comparison:
         return [*rows, *test, *rest, self.verdict]
 
 
-def said(gap: Difference) -> str:
+def ranged(gap: Difference) -> str:
     """A difference and its interval."""
     return f"{gap.value:+.3f}" + (f" [{gap.low:+.3f}, {gap.high:+.3f}]" if gap.low is not None else "")
 

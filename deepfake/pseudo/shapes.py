@@ -11,7 +11,7 @@ SPREAD = 1.64  # half the side of dlib's box, in standard deviations of the land
 LIKELY = (0.5, 0.2)  # of the unit square: how far the nose may lie from its middle, and the least width of a face
 
 
-def found(images: Images, margin: float) -> Floats:
+def landmarks(images: Images, margin: float) -> Floats:
     """(T, 68, 2) px of (T, S, S, 3) uint8 RGB upright crops with this margin; NaN where they make no face."""
     side = images.shape[1]
     scale = max(1.0, FINE_SIDE * (1 + 2 * margin) / side)

@@ -29,11 +29,11 @@ def app(
         from deepfake.app.service.desk import Desk
         from deepfake.app.service.requests import told
         from deepfake.app.service.server import server
-    from deepfake.app.service.models import found
+    from deepfake.app.service import models
 
     known = logged(log)
     told("deepfake")
-    desk = Desk(found(detector), limits, known, pictures=True)
+    desk = Desk(models.load(detector), limits, known, pictures=True)
     try:
         desk.ready()
         if host not in LOOPBACK:

@@ -50,14 +50,14 @@ def results(ours: Room, job: Job) -> None:
     """What each detector says, side by side; one below the other where the page is narrow."""
     for column, result in zip(st.columns(len(job.results)), job.results, strict=True):
         with column:
-            verdict(result, ours.desk.models[result.said["model"]].to_dict())
+            verdict(result, ours.desk.models[result.facts["model"]].to_dict())
     if rows := list(spans(job)):
         timeline(pd.DataFrame(rows[:SPANS]))
 
 
 def verdict(result: Result, model: Mapping[str, Any]) -> None:
     """The verdict of a detector, its reasons and doubts, and the faces that it looked at."""
-    facts = result.said
+    facts = result.facts
     icon, box = MARKS.get(str(facts.get("wording")), UNSURE)
     st.markdown(f"#### {plain(facts['model'])}")
     score = "" if facts["score"] is None else f" · probability of forgery {plain(words.percent(facts['score']))}"
@@ -76,7 +76,7 @@ def verdict(result: Result, model: Mapping[str, Any]) -> None:
 def spans(job: Job) -> Iterator[dict[str, Any]]:
     """Every stretch of time that a detector said something of."""
     for result in job.results:
-        facts = result.said
+        facts = result.facts
         for window in facts.get("timeline") or ():
             if window["score"] is not None:
                 yield {
@@ -134,7 +134,7 @@ def table(job: Job) -> str:
     rows.writeheader()
     name = f"'{job.name}" if job.name[:1] in "=+-@" else job.name  # a table's programs would take it for a formula
     for result in job.results:
-        facts = {"name": name, "sha256": job.sha256} | result.said
+        facts = {"name": name, "sha256": job.sha256} | result.facts
         tracks: tuple[dict[str, Any], ...] = tuple(facts["tracks"]) or ({},)
         for track in tracks:
             own = {key: track.get(key) for key in ("track", "start", "end", "faces")}
@@ -147,7 +147,7 @@ def history(ours: Room, jobs: list[Job]) -> None:
     if len(jobs) > 1:
         st.subheader("Asked before", divider="gray")
         for job in reversed(jobs):
-            heads = [words.head(result.said) for result in job.results] or [job.refused.title if job.refused else "…"]
+            heads = [words.head(result.facts) for result in job.results] or [job.refused.title if job.refused else "…"]
             left, right = st.columns([1, 4], vertical_alignment="center")
             if left.button("Show", key=f"show {job.id}", width="stretch"):
                 st.session_state["shown"] = job.id

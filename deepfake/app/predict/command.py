@@ -149,14 +149,14 @@ def seconds() -> Callable[[float, float], None]:
 
 def listed(path: Path) -> list[Path]:
     """The file, or the videos and pictures of the folder. Raises UserError for neither."""
-    from deepfake.dataset.files import printable, said, walk
+    from deepfake.dataset.files import counted, printable, walk
     from deepfake.video import IMAGES, SUFFIXES
 
     shown = printable(str(path))
     if os.path.isdir(path):  # noqa: PTH112 (a Path raises for a name that is too long)
         contents = walk(path, SUFFIXES | IMAGES)
         if contents.left:
-            print(f"{shown}: left out {said(contents.left)}", file=sys.stderr)
+            print(f"{shown}: left out {counted(contents.left)}", file=sys.stderr)
         if not contents.files:
             raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
         return [path / file for file in contents.files]

@@ -30,10 +30,10 @@ def serve(
         from deepfake.app.service.desk import Desk
         from deepfake.app.service.requests import told
         from deepfake.app.service.server import server
-    from deepfake.app.service.models import found
+    from deepfake.app.service import models
 
     told("deepfake", "uvicorn.error")
-    desk = Desk(found(detector), limits, logged(log))
+    desk = Desk(models.load(detector), limits, logged(log))
     try:
         desk.ready()
         token = os.environ.get(TOKEN, "")

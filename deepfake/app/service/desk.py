@@ -120,7 +120,7 @@ class Desk:
     def before(self, job: Job) -> int:
         """How many videos are to be judged before this one."""
         with self._lock:
-            return sum(other.state == "waiting" and other.made < job.made for other in self._jobs.values())
+            return sum(other.state == "waiting" and other.created < job.created for other in self._jobs.values())
 
     def health(self) -> dict[str, Any]:
         """How much is being done."""

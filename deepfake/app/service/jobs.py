@@ -34,8 +34,8 @@ class Job:
     scratch: Path  # where the files are that are made on the way
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))  # who does not know it cannot ask
     taken: datetime = field(default_factory=lambda: datetime.now(UTC))
-    made: float = field(default_factory=time.monotonic)
-    ended: float | None = None  # by the clock of `made`
+    created: float = field(default_factory=time.monotonic)
+    ended: float | None = None  # by the clock of `created`
     results: tuple[Result, ...] = ()
     refused: Refused | None = None
     finished: "Future[None]" = field(default_factory=Future)
@@ -80,14 +80,14 @@ class Job:
         """The same answer, for the same bytes under another name."""
         over: Future[None] = Future()
         over.set_result(None)
-        fresh = {"id": secrets.token_urlsafe(16), "taken": datetime.now(UTC), "made": time.monotonic()}
+        fresh = {"id": secrets.token_urlsafe(16), "taken": datetime.now(UTC), "created": time.monotonic()}
         return replace(self, name=name, finished=over, ended=time.monotonic(), **fresh)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """The job as JSON has it."""
         facts: dict[str, Any] = {"id": self.id, "state": self.state, "name": self.name, "bytes": self.size}
         facts |= {"sha256": self.sha256, "time": self.taken.isoformat(timespec="seconds"), "video": asdict(self.facts)}
-        facts |= {"models": list(self.models), "results": [result.said for result in self.results]}
+        facts |= {"models": list(self.models), "results": [result.facts for result in self.results]}
         return facts
 
 

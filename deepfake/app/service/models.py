@@ -27,7 +27,7 @@ class Model:
         return {"name": self.name, "sha256": self.sha256} | self.about
 
 
-def found(folders: Sequence[Path]) -> dict[str, Model]:
+def load(folders: Sequence[Path]) -> dict[str, Model]:
     """The detectors of these folders, each by the name of its own, or by its whole path where two are called alike.
 
     Without any, the pipeline's where there is one, else what is shipped. Raises UserError where one is broken.

@@ -45,7 +45,7 @@ class Task:
 class Result:
     """What one model says of a video."""
 
-    said: dict[str, Any]  # as JSON has it
+    facts: dict[str, Any]  # as JSON has it
     frames: bytes = b""  # some of those that were looked at, side by side, JPEG; where pictures are wanted
     faces: dict[int, bytes] = field(default_factory=dict)  # track -> some of its faces likewise
     heat: bytes = b""  # where in the faces of the loudest track it is that speaks for the score
