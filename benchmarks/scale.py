@@ -2,6 +2,7 @@
 
 python benchmarks/scale.py            Celeb-DF v2's shape, then growing parts of DFDC's: seconds and MB of each step
 python benchmarks/scale.py --most 50  all 50 parts: 124,000 videos
+python benchmarks/scale.py --again    what a `dvc repro` costs that has nothing to do, beside that many files
 """
 
 import argparse
@@ -82,19 +83,59 @@ def measured(layout: str, root: Path) -> dict[str, Any]:
     return {"videos": len(table), "seconds": seconds, "MB": linear - before, "compare_MB": _memory() - before}
 
 
+AGAIN = """
+stages:
+  extract:
+    cmd: cp -r videos frames
+    deps: [videos]
+    outs: [frames]
+"""
+
+
+def again(layout: str, size: int) -> dict[str, float]:
+    """Processor seconds and MB of `dvc repro`: first, and again with nothing to do; a file in and one out a video."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        count = SHAPES[layout](folder / "videos", size)
+        for number, path in enumerate(sorted((folder / "videos").rglob("*.mp4"))):
+            path.write_text(str(number))  # no two alike: each is hashed and kept by itself
+        (folder / "dvc.yaml").write_text(AGAIN)
+        dvc = [sys.executable, "-m", "dvc"]
+        subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+        figures: dict[str, float] = {"videos": count}
+        for turn in ("first", "again"):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            text = subprocess.run([*dvc, "repro"], cwd=folder, check=True, capture_output=True, text=True).stdout
+            assert ("didn't change" in text) == (turn == "again")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            figures[turn] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return figures | {"MB": after.ru_maxrss / 1024}
+
+
 def main() -> None:
     """Lay out, measure each in a process of its own, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=12, help="parts of DFDC; 50 are all")
+    parser.add_argument("--again", action="store_true", help="measure `dvc repro` instead")
     parser.add_argument("--measure", nargs=2, metavar=("LAYOUT", "ROOT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measured(options.measure[0], Path(options.measure[1]))))
         return
     sizes = [max(3, options.most * share // 4) for share in (1, 2, 4)]
+    shapes = [("celebdf", 1), *(("dfdc", size) for size in sizes)]
+    if options.again:
+        print("| shape | videos | first, s | nothing to do, s | MB |\n|---|---|---|---|---|")
+        for layout, size in shapes:
+            row = again(layout, size)
+            print(
+                f"| {layout} | {row['videos']:.0f} | {row['first']:.1f} | {row['again']:.1f} | {row['MB']:.0f} |",
+                flush=True,
+            )
+        return
     heads = ("shape", "videos", "scan, s", "tie, s", "split, s", "MB", "compare, s", "MB with it")
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
-    for layout, size in [("celebdf", 1), *(("dfdc", size) for size in sizes)]:
+    for layout, size in shapes:
         with TemporaryDirectory() as folder:
             SHAPES[layout](Path(folder), size)
             call = [sys.executable, __file__, "--measure", layout, folder]
