@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepfake.clips import resized
-from deepfake.pseudo import blend
+from deepfake.pseudo import alter, masks
 from deepfake.pseudo.blend import KINDS, Forging, Sample, forged, pair
 from deepfake.pseudo.degrade import Degradation
 from deepfake.swap import Finder
@@ -151,8 +151,8 @@ def test_another_face_is_that_of_the_mate(sample):
 
 @pytest.mark.parametrize("kind", ["pasted", "smooth", "drawn"])
 def test_all_frames_get_the_same_draw(sample, monkeypatch, kind):
-    monkeypatch.setattr(blend, "JITTER", 0.0)
-    monkeypatch.setattr(blend.masks, "TREMBLE", 0.0)
+    monkeypatch.setattr(alter, "JITTER", 0.0)
+    monkeypatch.setattr(masks, "TREMBLE", 0.0)
     still = replace(
         sample,
         images=sample.images[:1].repeat(4, 0),
