@@ -9,7 +9,8 @@ again, reals in every copy, fakes in the first one.
 AUC of each method against the originals of all, its 95 % interval by bootstrap over people; `own`, how often a fake
 scores higher than the very video it was made of; false alarms and misses at the detector's threshold. The logits of all
 videos go to a table: --logits reads it where it is there, and else writes it. --calibrated writes the detector anew,
-its P(fake) and its doubt fitted on these videos as they are and as usually sent, by the params of data/builtin.
+its P(fake), its doubt and what is unlike its data fitted on these videos as they are and as usually sent, by the
+params of data/builtin.
 """
 
 import argparse
@@ -88,8 +89,11 @@ def scored(folder: Path, file: str, copy: str) -> list[dict[str, object]]:
     with TemporaryDirectory() as scratch, prepared(sent(Path(file), copy, Path(scratch)), detector) as ready:
         about: dict[str, object] = {"file": file, "copy": copy, "status": ready.status}
         voices = {track: detector.track(images) for track, images in ready.images.items()}
-    rows = [about | {"track": track, "logit": voice.logit, "faces": voice.faces} for track, voice in voices.items()]
-    return rows or [about | {"track": -1, "logit": np.nan, "faces": 0}]
+    rows = [
+        about | {"track": track, "logit": voice.logit, "faces": voice.faces, "distance": voice.distance}
+        for track, voice in voices.items()
+    ]
+    return rows or [about | {"track": -1, "logit": np.nan, "faces": 0, "distance": None}]
 
 
 def measured(table: pd.DataFrame, detector: inference.Detector) -> str:
@@ -121,7 +125,7 @@ def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
     rows = table[table["copy"].isin((AS_IT_IS, "usual"))].dropna(subset="logit")
     stems = [Path(file).stem for file in rows["file"]]
     names = [f"{method}/{stem} {copy}" for method, stem, copy in zip(rows["method"], stems, rows["copy"], strict=True)]
-    columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "member"]
+    columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "distance", "member"]
     validation = rows.assign(video_id=names, sequence=0, member=0)[columns].sort_values(["video_id", "track"])
     settings = yaml.safe_load(PARAMS.read_text())["calibrate"]
     with TemporaryDirectory() as scratch:
