@@ -15,6 +15,7 @@ from deepfake.base import tables
 from deepfake.dataset.videos import read
 from deepfake.measures.baselines import BASELINES
 from deepfake.measures.compare import compare
+from deepfake.measures.extra import table
 
 ROOT = Path(__file__).parents[1]
 EVALUATE = {"seed": 0, "resamples": 100, "shuffles": 1, "prevalence": 0.1, "min_coverage": 0.5}
@@ -76,6 +77,47 @@ def test_a_function_is_asked_about_each_video(project):
     figures = json.loads((project / "other/metrics.json").read_text())
     known = table[table["score"].notna()]
     assert figures["video"]["auc"] == pytest.approx(roc_auc_score(known["label"], known["score"]), abs=1e-6)
+
+
+@pytest.mark.parametrize("way", ["file", "function"])
+def test_further_datasets_have_columns_of_their_own(project, way):
+    """Twenty videos of another folder, of which four share a person with training."""
+    names = [f"wild/{i:02d}.mp4" for i in range(20)]
+    label = np.arange(20) % 2
+    rows = pd.DataFrame({"video_id": names, "path": [name[5:] for name in names], "label": label, "dataset": "wild"})
+    rows = rows.assign(group=np.arange(20) // 2, shared=["a person"] * 4 + [""] * 16, status="ok", score=0.5)
+    tables.write(project / "reports/extra.csv", table(rows))
+    sections = yaml.safe_load((project / "params.yaml").read_text())
+    sections["evaluate"]["extra"] = [{"root": "found/wild", "layout": "folders"}]
+    (project / "params.yaml").write_text(yaml.safe_dump(sections))
+    known = read(project / "data/videos.csv").assign(label=np.arange(40) % 2, identities="", frames=9)
+    tables.write(project / "data/videos.csv", known)
+    splits = known[["video_id", "label"]].assign(group=np.arange(40) // 4, split="train")
+    tables.write(project / "data/splits.csv", splits)
+    kept = tables.read(project / "data/kept.parquet").assign(difference=1.0)
+    tables.write(project / "data/kept.parquet", kept)
+    if way == "file":
+        ours = pd.DataFrame({"video_id": known["video_id"], "score": 0.4})
+        theirs = pd.DataFrame({"video_id": names, "score": 0.2 + 0.6 * label})
+        tables.write(project / "scores.csv", pd.concat([ours, theirs]))
+        code, output = run("scores.csv")
+    else:
+        (project / "theirs.py").write_text(
+            "def score(path):\n"
+            "    wild = path.parts[:2] == ('found', 'wild')\n"
+            "    return 0.2 + 0.6 * (int(path.stem) % 2) if wild else 0.4\n"
+        )
+        code, output = run("theirs:score")
+    assert code == 0, output
+    column = json.loads((project / "reports/foreign/metrics.json").read_text())["extra"]["wild"]
+    assert (column["auc"], column["reals"], column["fakes"], column["left_out"]) == (1, 8, 8, 4)
+
+
+def test_figures_of_too_few_scored_videos_are_refused(project):
+    (project / "scores.csv").write_text("video_id,score\n001.mp4,0.9\n002.mp4,0.1\n")
+    code, output = run("scores.csv")
+    assert code
+    assert "of the real test videos could be scored, evaluate.min_coverage is 50.0%" in output
 
 
 @pytest.mark.parametrize(

@@ -23,27 +23,42 @@ def evaluate_scores(
     """Put another detector through the same test, on the same videos; deepfake compare sets it beside ours.
 
     A score is P(fake), from 0 to 1; a video without one counts as not scored. A function gets the path of a video, and
-    returns P(fake), or None where it cannot tell.
+    returns P(fake), or None where it cannot tell. The datasets of evaluate.extra are asked about, too: a file may have
+    scores of the videos of reports/extra.csv.
     """
     from deepfake import evaluate
     from deepfake.base import params, tables
     from deepfake.dataset.videos import read
     from deepfake.extract import ExtractParams
-    from deepfake.measures import slices
+    from deepfake.measures import baselines, slices
+    from deepfake.measures.coverage import too_few
+    from deepfake.measures.extra import TEXTS
     from deepfake.measures.protocol import EvaluateParams
 
     p = params.load("evaluate", EvaluateParams)
     test, videos = read(Path("reports/predictions.csv")), read(Path("data/videos.csv"))
+    kept = tables.read(Path("data/kept.parquet"))
+    further = tables.read(Path("reports/extra.csv"), TEXTS).set_index("video_id", drop=False) if p.extra else None
     if Path(detector).is_file():
         scores = listed(Path(detector))
     else:
-        paths = videos.set_index("video_id")["path"].loc[test["video_id"]]
-        scores = called(detector, Path(params.load("extract", ExtractParams).root), paths)
+        root = Path(params.load("extract", ExtractParams).root)
+        paths = {name: root / path for name, path in zip(videos["video_id"], videos["path"], strict=True)}
+        paths = {name: paths[name] for name in test["video_id"]}
+        if further is not None:
+            roots = {dataset.column: Path(dataset.root) for dataset in p.extra}
+            paths |= {video.video_id: roots[video.dataset] / video.path for video in further.itertuples()}
+        scores = called(detector, paths)
     table = evaluate.foreign(test, scores, threshold)
-    figures = evaluate.of_videos(table, slices.properties(videos, tables.read(Path("data/kept.parquet"))), p)
+    figures = evaluate.of_videos(table, slices.properties(videos, kept), p)
+    if further is not None and further["video_id"].isin(scores.index).any():
+        numbers = baselines.features(videos, kept, read(Path("data/splits.csv")))
+        further = evaluate.foreign(further, scores, threshold)
+        figures |= evaluate.further(further.join(baselines.scores(numbers, further).add_prefix("baseline_")), p)
     tables.write(out / "predictions.csv", table)
     tables.write_metrics(out / "metrics.json", figures)
     print("\n".join(evaluate.spoken(figures)))
+    too_few(figures, p.min_coverage)
     count = figures["coverage"]["scored"]
     print(f"evaluate-scores: {count} of {len(table)} test videos scored -> {out / 'metrics.json'}")
 
@@ -67,8 +82,8 @@ def listed(file: Path) -> "pd.Series[float]":
     return scores
 
 
-def called(name: str, root: Path, paths: "pd.Series[str]") -> "pd.Series[float]":
-    """What a function, "module:function", says of each path, by video. Raises UserError where there is none."""
+def called(name: str, paths: dict[str, Path]) -> "pd.Series[float]":
+    """What a function, "module:function", says of each video by its path. Raises UserError where there is none."""
     import pandas as pd
     from tqdm import tqdm
 
@@ -78,5 +93,5 @@ def called(name: str, root: Path, paths: "pd.Series[str]") -> "pd.Series[float]"
         score = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{name}: neither a file nor MODULE:FUNCTION: {error}", "such as mine.detector:score") from None
-    scores = {video: score(root / path) for video, path in tqdm(paths.items(), unit="video", disable=None)}
+    scores = {video: score(path) for video, path in tqdm(paths.items(), unit="video", disable=None)}
     return pd.Series(scores, dtype=float)

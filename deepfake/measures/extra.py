@@ -9,7 +9,7 @@ from deepfake.dataset.files import name_of
 from deepfake.dataset.relations import ties
 
 LEARNT = ("train", "val")  # the splits that weights, calibration and threshold come from
-TEXTS = ("video_id", "identities", "method", "dataset", "group", "status", "reason", "shared", "verdict")
+TEXTS = ("video_id", "path", "identities", "method", "dataset", "group", "status", "reason", "shared", "verdict")
 NUMBERS = (  # the last eight are those of the baselines
     *("label", "score", "bitrate", "duration", "fps", "width", "height", "frames", "difference", "sharpness"),
 )
