@@ -84,7 +84,7 @@ def write(file: Path, member: inference.Member) -> float:
     return difference
 
 
-def apart(first: inference.Judge, second: inference.Judge, clips: Iterable[tuple[Tensor, Tensor]]) -> float:
+def apart(first: inference.ClipNetwork, second: inference.ClipNetwork, clips: Iterable[tuple[Tensor, Tensor]]) -> float:
     """The largest difference of a logit between two, of clips and their masks, on the CPU."""
     with torch.inference_mode():
         return max(float((first(*given) - second(*given)).abs().max()) for given in clips)

@@ -21,7 +21,7 @@ class FilterParams(Params):
     min_faces: int = Field(gt=0)  # a track with fewer good faces is dropped whole
 
 
-def judge(faces: pd.DataFrame, p: FilterParams) -> pd.DataFrame:
+def with_reasons(faces: pd.DataFrame, p: FilterParams) -> pd.DataFrame:
     """Add the column `reason`: why a face is dropped, or "" where it is kept; and the evidence. No row is lost.
 
     A track is implausible, and so are all its faces, where it is not surely a face or too rarely seen beside another:

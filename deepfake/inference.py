@@ -27,7 +27,7 @@ PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px:
 Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
 
 
-class Judge(Protocol):
+class ClipNetwork(Protocol):
     """What gives clips (B, T, 3, H, W) float in [0, 1] and their mask (B, T) a logit each: a Network, or its export."""
 
     @property
@@ -41,7 +41,7 @@ class Judge(Protocol):
 class Member:
     """A network, and the section train of params.yaml that it was trained by."""
 
-    network: Judge
+    network: ClipNetwork
     settings: dict[str, Any]
     known: Gaussian | None = None  # what the faces of its training look like; None: nobody noted it
 
@@ -114,7 +114,9 @@ def device() -> torch.device:
     return torch.device(os.environ.get("DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def logits_of(network: Judge, faces: Images, sequences: Sequence[list[int]], frames: int, side: int) -> list[float]:
+def logits_of(
+    network: ClipNetwork, faces: Images, sequences: Sequence[list[int]], frames: int, side: int
+) -> list[float]:
     """The logits of sequences of a track's frames: the one path of validation, evaluate and predict.
 
     In full precision, and in batches of at most PIXELS, or of one sequence where that has more.

@@ -17,7 +17,7 @@ from deepfake import clips, detect, extract
 from deepfake import video as films
 from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
-from deepfake.filter import FilterParams, judge
+from deepfake.filter import FilterParams, with_reasons
 from deepfake.inference import Detector
 from deepfake.measures import scoring
 from deepfake.prediction import WINDOW, Box, Prediction, Span, Track, Window
@@ -73,7 +73,7 @@ def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str)
         reason = "; ".join(filter(None, [f"no face in {row['kept']} frames", row["reason"]]))
         return Prepared("no_face", reason, pd.DataFrame(), {}, row)
     faces = pd.DataFrame(rows).assign(video_id=name)
-    judged = judge(faces, FilterParams.model_validate(detector.params["filter"]))
+    judged = with_reasons(faces, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
     if good.empty:
         reason = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())

@@ -5,7 +5,7 @@ from pathlib import Path
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
 from deepfake.dataset.videos import read
-from deepfake.filter import FilterParams, judge, summary
+from deepfake.filter import FilterParams, summary, with_reasons
 from stages.command import In, Metric, Out, done, main
 
 
@@ -17,7 +17,7 @@ def run(
 ) -> None:
     """Mark the faces that are too blurred, too small, too few in their track, or in a track that is no person's."""
     p = params.load("filter", FilterParams)
-    judged = judge(tables.read(faces), p)
+    judged = with_reasons(tables.read(faces), p)
     good = int(judged["reason"].eq("").sum())
     if not good:
         counts = ", ".join(f"{count} {reason}" for reason, count in judged["reason"].value_counts().items())

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from deepfake.filter import FilterParams, judge, summary
+from deepfake.filter import FilterParams, summary, with_reasons
 
 P = FilterParams(min_sharpness=10, min_side=64, min_score=0.5, min_share=0.1, min_faces=1)
 THREE = P.model_copy(update={"min_faces": 3})
@@ -35,16 +35,16 @@ def videos(**columns) -> pd.DataFrame:
     ],
 )
 def test_a_face_is_judged_by_blur_and_by_its_shorter_side(columns, reason):
-    assert judge(faces(**columns), P).reason.tolist() == [reason]
+    assert with_reasons(faces(**columns), P).reason.tolist() == [reason]
 
 
 def test_a_track_with_too_few_good_faces_is_dropped_whole():
-    judged = judge(faces(sharpness=[100, 100, 5, 100, 100, 100], track=[0, 0, 0, 1, 1, 1]), THREE)
+    judged = with_reasons(faces(sharpness=[100, 100, 5, 100, 100, 100], track=[0, 0, 0, 1, 1, 1]), THREE)
     assert judged.reason.tolist() == ["too few in track", "too few in track", "blurred", "", "", ""]
 
 
 def test_tracks_of_the_same_number_in_two_videos_are_two():
-    judged = judge(faces(video_id=["a", "a", "b", "b", "b"]), THREE)
+    judged = with_reasons(faces(video_id=["a", "a", "b", "b", "b"]), THREE)
     assert judged.reason.tolist() == ["too few in track"] * 2 + [""] * 3
 
 
@@ -69,11 +69,11 @@ BAD = ["implausible track"]
     ],
 )  # fmt: skip
 def test_a_track_that_is_hardly_a_face_or_hardly_there_is_implausible(columns, reasons):
-    assert judge(faces(**columns), P).reason.tolist() == reasons
+    assert with_reasons(faces(**columns), P).reason.tolist() == reasons
 
 
 def test_the_evidence_of_a_track_is_what_was_seen_of_it():
-    judged = judge(
+    judged = with_reasons(
         faces(
             track=[0, 0, 0, 1],
             time=[2.0, 3.0, 4.5, 9.0],
@@ -90,7 +90,7 @@ def test_the_evidence_of_a_track_is_what_was_seen_of_it():
 def test_no_face_is_lost_and_none_is_moved():
     given = faces(sharpness=[5.0, 100, 5, 100], track=[3, 1, 2, 0], video_id=list("dbca"))
     given.index = [9, 7, 9, 7]  # not even an index that repeats
-    judged = judge(given, P)
+    judged = with_reasons(given, P)
     pd.testing.assert_frame_equal(judged[given.columns], given)
     assert judged.reason.tolist() == ["blurred", "", "blurred", ""]
 
@@ -98,7 +98,7 @@ def test_no_face_is_lost_and_none_is_moved():
 def test_the_summary_counts_drops_by_class():
     known = videos(video_id=["real", "fake", "lost"], label=[0, 1, 1])
     names = ["real"] * 4 + ["fake"] * 2 + ["lost"] * 2
-    judged = judge(faces(video_id=names, sharpness=[100, 100, 100, 5, 100, 5, 5, 5]), P)
+    judged = with_reasons(faces(video_id=names, sharpness=[100, 100, 100, 5, 100, 5, 5, 5]), P)
     assert summary(judged, known) == {
         "faces": 8,
         "kept": 4,
@@ -119,7 +119,7 @@ def test_a_fake_is_compared_with_its_own_original():
     known = videos(
         video_id=["a", "b", "ab", "ba", "lost"], label=[0, 0, 1, 1, 1], source=["", "", "a", "b", "of no row"]
     )
-    judged = judge(faces(video_id=names, sharpness=sharp), P)
+    judged = with_reasons(faces(video_id=names, sharpness=sharp), P)
     assert summary(judged, known)["pairs"] == {
         "count": 2,
         "dropped": {"original": 0.125, "fake": 0.375},
@@ -129,5 +129,5 @@ def test_a_fake_is_compared_with_its_own_original():
 
 
 def test_the_drop_rate_of_a_class_without_faces_is_undefined():
-    judged = judge(faces(width=[80, 10]), P)
+    judged = with_reasons(faces(width=[80, 10]), P)
     assert summary(judged, videos(video_id=["v"]))["dropped"]["fake"] == {"all": None, "small": None}
