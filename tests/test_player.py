@@ -283,7 +283,7 @@ LINEAR["hlg"] = hlg_value
 BT2020 = np.linalg.inv(np.array(colour.WIDE[ColorPrimaries.BT2020]))
 
 
-def graded(path: Path, image, curve: str, codec="libx265") -> Path:
+def graded(path: Path, image, curve: str, frames: int = 2, **options: str) -> Path:
     """A film of an image of standard range, as HDR: its light unchanged, in BT.2020 and 10 bits."""
     light = (image / 255.0) ** colour.GAMMA @ BT2020.T
     if curve == "hlg":  # a screen's gain is by luma
@@ -298,12 +298,12 @@ def graded(path: Path, image, curve: str, codec="libx265") -> Path:
     frame.color_trc = ColorTrc.SMPTE2084 if curve == "pq" else ColorTrc.ARIB_STD_B67
     frame.color_primaries, frame.colorspace = ColorPrimaries.BT2020, 9
     with av.open(path, "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"crf": "4", "preset": "ultrafast"})
+        stream = file.add_stream("libx264", rate=25, options={"crf": "4", "preset": "ultrafast"} | options)
         stream.height, stream.width, stream.pix_fmt = *image.shape[:2], "yuv444p10le"
         context = stream.codec_context
         context.color_trc, context.color_primaries = int(frame.color_trc), int(ColorPrimaries.BT2020)
         context.colorspace, context.color_range = 9, ColorRange.MPEG
-        for _ in range(2):
+        for _ in range(frames):
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
@@ -324,6 +324,17 @@ def test_a_high_dynamic_range_is_brought_to_that_of_a_screen(tmp_path, ramp, cur
     middles = stored[8, 7::14].astype(int)
     assert np.abs(middles - ramp[8, 7::14]).max() <= 8
     assert video.probe(tmp_path / "frames.mkv").transfer in ("", "bt709")
+
+
+@pytest.mark.parametrize("turn", [None, (0, 1, -1, 0)])
+def test_frames_that_the_decoder_holds_to_the_end_are_graded_too(tmp_path, ramp, turn):
+    """Phones film so: frames are coded out of order, and the last ones come when nothing is left to decode."""
+    path = graded(tmp_path / "a.mp4", ramp, "hlg", frames=12, bf="3", preset="medium")
+    path = path if turn is None else marked(path, tmp_path / "b.mp4", turn)
+    row = keep(path, tmp_path / "frames.mkv", COUNT)
+    assert (row["status"], row["frames"]) == ("ok", 12)
+    stored = video.images(tmp_path / "frames.mkv")
+    assert np.abs(stored[-1].astype(int) - stored[0]).max() <= 8
 
 
 @pytest.mark.parametrize("curve", ["pq", "hlg"])

@@ -71,7 +71,8 @@ def standard(picture: av.VideoFrame) -> av.VideoFrame:
     for top in range(0, deep.height, ROWS):
         shown[top : top + ROWS] = _shown(values[top : top + ROWS], curve, gamut)
     frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
-    frame.pts, frame.time_base = picture.pts, picture.time_base
+    if picture.time_base is not None:
+        frame.pts, frame.time_base = picture.pts, picture.time_base
     return frame
 
 

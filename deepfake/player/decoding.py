@@ -43,6 +43,8 @@ class Decoding:
         index, fps, tick = 0, rate(self.stream), float(self.stream.time_base or 0)
         for pictures in self._decoded():
             for picture in pictures:
+                if picture.time_base is None and self.stream.time_base:  # of one that the decoder held to the end
+                    picture.time_base = self.stream.time_base
                 if picture.is_corrupt:
                     self.corrupt += 1
                 else:
