@@ -634,7 +634,8 @@ THUMBNAILS, PLAIN, FIRST = Disposition.timed_thumbnails, Disposition(0), Disposi
         ([(PLAIN, 64), (PLAIN, 900)], 64),  # FFmpeg's choice
         ([(COVER, 900), (PLAIN, 64), (PLAIN, 320)], 320),
         ([(COVER, 900), (PLAIN, 320), (FIRST, 64)], 64),
-        ([(TILE, 512), (TILE, 512), (STILL, 64)], 64),
+        ([(TILE, 512), (TILE, 512), (STILL, 64)], 512),  # of a picture, beside its thumbnail
+        ([(FIRST, 64), (TILE, 512)], 64),
     ],
 )
 def test_of_several_streams_that_one_is_shown_that_a_player_shows(streams, width):
@@ -647,7 +648,6 @@ def test_of_several_streams_that_one_is_shown_that_a_player_shows(streams, width
     [
         ([], "no_video", "no video stream"),
         ([Stream(COVER, 64)], "no_video", "no video stream"),
-        ([Stream(TILE, 512), Stream(TILE, 512)], "decode_error", "a picture made of tiles"),
         ([Stream(PLAIN, 64, 48, None)], "decode_error", "no decoder"),
     ],
 )

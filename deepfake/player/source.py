@@ -73,16 +73,17 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
 
 
 def _shown(container: av.container.InputContainer) -> av.VideoStream:
-    """FFmpeg's best stream where it is no cover and no still beside a film; else the default or largest of the rest."""
+    """FFmpeg's best stream where it is no cover and no still beside a film; else the default or largest of the rest.
+
+    Of a picture that is stored in tiles, and of that alone, a tile.
+    """
     streams = [s for s in container.streams.video if not s.disposition & BESIDE]
     streams = [s for s in streams if not s.disposition & Disposition.still_image] or streams
+    tiles = [s for s in container.streams.video if s.disposition & Disposition.dependent]
+    if tiles and not any(s.disposition & Disposition.default for s in streams):  # what is beside them is a thumbnail
+        return tiles[0]
     if not streams:
-        tiles = any(s.disposition & Disposition.dependent for s in container.streams.video)
-        raise (
-            Unreadable("decode_error", "a picture made of tiles")
-            if tiles
-            else Unreadable("no_video", "the file has no video stream")
-        )
+        raise Unreadable("no_video", "the file has no video stream")
     if not (known := [s for s in streams if s.codec_context is not None]):
         raise Unreadable("decode_error", "no decoder for its codec")
     best = container.streams.best("video")

@@ -16,6 +16,7 @@ from deepfake.player import geometry
 from deepfake.player.animation import moves
 from deepfake.player.decoding import rate, shown
 from deepfake.player.source import Unreadable, opened
+from deepfake.player.tiles import Tiles, tiled
 
 CHUNKS = 12  # bytes before the first chunk of a WebP file
 HEAD = 8  # bytes of a chunk's name and size
@@ -37,13 +38,14 @@ def look(path: Path, limits: Limits) -> Facts:
     """What the file says of itself. Raises Refused, with the reason; whatever is wrong with it."""
     try:
         with opened(path) as (container, stream):
-            facts = _moving(path, limits) if moves(path) else _told(container, stream, limits)
+            if moves(path):
+                return _moving(path, limits)
+            return _tiled(path, container, limits) if tiled(stream) else _told(container, stream, limits)
     except Unreadable as error:
         kind = "empty" if "is empty" in str(error) else "not_a_video"
         raise Refused(kind, f"{error} ({error.status})") from None
     except (MemoryError, av.error.FFmpegError) as error:
         raise Refused("too_heavy", f"it cannot be looked at: {getattr(error, 'strerror', None) or error}") from None
-    return facts
 
 
 def _told(container: av.container.InputContainer, stream: av.VideoStream, limits: Limits) -> Facts:
@@ -94,6 +96,13 @@ def _moving(path: Path, limits: Limits) -> Facts:
     _small(width, height * count, limits)
     _short(duration / 1000, limits)
     return Facts("webp", width, height, duration / 1000, count)
+
+
+def _tiled(path: Path, container: av.container.InputContainer, limits: Limits) -> Facts:
+    """Of a picture that is stored in tiles, by its head."""
+    width, height = Tiles(path, container).size
+    _small(width, height, limits)
+    return Facts("tiles", width, height, 0.0, 1)
 
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
