@@ -42,16 +42,22 @@ def load(folder: Path, backend: str) -> inference.Detector:
 
     Raises UserError where it was not exported for this backend, or is broken, or ONNX Runtime is not installed.
     """
+    names = files(folder, backend)
+    library("onnxruntime")
+    detector = inference.load(folder)
+    members = zip(detector.members, names, strict=True)
+    return replace(detector, members=tuple(replace(member, network=Session(folder / file)) for member, file in members))
+
+
+def files(folder: Path, backend: str) -> list[str]:
+    """The file of each member's export, in the folder. Raises UserError where it was not exported for this backend."""
     card = bundle.read(folder)
-    files = [name_of(member.weights, backend) for member in bundle.read_networks(folder).members]
-    if missing := [name for name in files if name not in card.files]:
+    names = [name_of(member.weights, backend) for member in bundle.read_networks(folder).members]
+    if missing := [name for name in names if name not in card.files]:
         option = " --int8" if backend == "int8" else ""
         hint = f"export it: deepfake export {folder} --out NEW_FOLDER --onnx{option}"
         raise UserError(f"{folder}: no network for the backend {backend}: {missing[0]} is missing", hint)
-    library("onnxruntime")
-    detector = inference.load(folder)
-    members = zip(detector.members, files, strict=True)
-    return replace(detector, members=tuple(replace(member, network=Session(folder / file)) for member, file in members))
+    return names
 
 
 def name_of(weights: str, backend: str) -> str:
