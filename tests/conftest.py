@@ -185,13 +185,13 @@ def odd(heads: list[Images], tmp_path_factory: pytest.TempPathFactory) -> Callab
 
 def _saved_detector(
     folder: Path,
-    members: list[tuple[Any, dict[str, Any]]],
+    members: list[tuple[Any, ...]],
     params: dict[str, dict[str, Any]],
     *,
     validation: Any = None,
     **scoring: Any,
 ) -> Path:
-    """Networks and their settings as a detector in a folder; it is sure that it learnt something."""
+    """Networks and their settings, and what they know of their faces, as a detector; it is sure that it learnt."""
     import pandas as pd
 
     from deepfake import bundle
@@ -203,7 +203,8 @@ def _saved_detector(
         validation = pd.concat([rows.assign(member=number) for number in range(len(members))])
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
-        bundle.save_networks(networks, [bundle.Trained(n.state_dict(), s, 0) for n, s in members], validation)
+        trained = [bundle.Trained(n.state_dict(), s, 0, *known) for n, s, *known in members]
+        bundle.save_networks(networks, trained, validation)
         sections = {"detect": {"weights": None}} | params
         bundle.save(folder, networks, sections, Scoring(**({"tracks": "max"} | scoring)), {"auc": 1.0, "untrained": ""})
     return folder

@@ -17,6 +17,7 @@ from deepfake.app.page.command import app as page
 from deepfake.app.predict import command as asking
 from deepfake.app.progress import progress
 from deepfake.app.serve.command import serve
+from deepfake.app.web.command import export_page
 from deepfake.base.errors import UserError
 
 app = typer.Typer(
@@ -151,6 +152,7 @@ def cache(
 app.command()(compare)
 app.command()(doctor)
 app.command()(evaluate_scores)
+app.command()(export_page)
 app.command()(command.log)
 app.command()(progress)
 app.command()(serve)
