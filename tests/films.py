@@ -35,6 +35,22 @@ def film(
     return path
 
 
+def with_sound(path: Path, images: Images, codec: str) -> Path:
+    """A video at 10 frames a second whose sound is a beep of as long."""
+    with av.open(path, "w") as file:
+        stream, sound = file.add_stream("libx264", rate=10), file.add_stream(codec, rate=16000)
+        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuv420p"
+        for image in images:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode())
+        wave = (8000 * np.sin(np.arange(1600 * len(images)) * 0.2)).astype(np.int16)
+        beep = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+        beep.sample_rate = 16000
+        file.mux(sound.encode(beep))
+        file.mux(sound.encode())
+    return path
+
+
 def turned(path: Path, target: Path, degrees: int) -> Path:
     """The track header of an MP4 file ends in its display matrix and its size: 9 and 2 numbers of 4 bytes."""
     content = bytearray(path.read_bytes())

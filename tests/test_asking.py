@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import films
 import numpy as np
 import pytest
 import torch
@@ -143,25 +144,9 @@ def test_a_colour_tells_a_score(score, shade):
     assert annotate.colour(score) == shade
 
 
-def with_sound(path: Path, images: np.ndarray, codec: str) -> Path:
-    """A video at 10 frames a second whose sound is a beep of as long."""
-    with av.open(path, "w") as file:
-        stream, sound = file.add_stream("libx264", rate=10), file.add_stream(codec, rate=16000)
-        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuv420p"
-        for image in images:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        file.mux(stream.encode())
-        wave = (8000 * np.sin(np.arange(1600 * len(images)) * 0.2)).astype(np.int16)
-        beep = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
-        beep.sample_rate = 16000
-        file.mux(sound.encode(beep))
-        file.mux(sound.encode())
-    return path
-
-
 @pytest.mark.parametrize(("name", "codec", "kept"), [("a.mp4", "aac", "aac"), ("a.mkv", "pcm_s16le", "aac")])
 def test_the_copy_has_each_frame_the_boxes_a_strip_and_the_sound(tmp_path, name, codec, kept):
-    path = with_sound(tmp_path / name, np.full((20, 120, 160, 3), 127, np.uint8), codec)
+    path = films.with_sound(tmp_path / name, np.full((20, 120, 160, 3), 127, np.uint8), codec)
     shown = (Window(0.0, 1.0, "ok", "", 0.9, "fake", (FACE,)), Window(1.0, 2.0, "no_face", "", None, None))
     target = tmp_path / "out.mp4"
     assert annotate.write(target, path, prediction(0.9, "fake", wording="manipulated", timeline=shown)) == 20

@@ -8,14 +8,18 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
+import av
 import bombs
+import films
 import httpx2 as httpx
 import pytest
 from served import Served, answer
 
-from deepfake import inference
+from deepfake import inference, video
 from deepfake.app.service.limits import MB, Limits
 from deepfake.predict import predict
 
@@ -111,6 +115,17 @@ def kept(page, kind: str) -> str:
     return Path(caught.value.path()).read_text()
 
 
+def fetched(page, kind: str) -> bytes:
+    """What a link leads to, once it is there: a file to be kept, which is no page."""
+    link = page.get_by_role("link", name=kind)
+    link.wait_for()
+    answer = page.request.get(f"{page.url}{link.get_attribute('href')}")
+    assert answer.headers["content-disposition"].startswith("attachment; ")
+    link.click()
+    assert page.get_by_role("heading", name="Over time").count() == 1  # still
+    return answer.body()
+
+
 def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept(site, visit, odd, film, heads):
     page = visit()
     long = film(site.tmp.parent / "long.mp4", heads[0].repeat(3, 0).repeat(3, 1).repeat(3, 2), preset="ultrafast")
@@ -142,6 +157,30 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
     ]
     page.get_by_text("Show the log of this machine").click()
     page.get_by_role("grid").or_(page.get_by_test_id("stDataFrame")).first.wait_for()
+
+
+def test_a_film_and_a_case_are_made_where_that_is_ticked_and_come_from_the_disk(site, visit, heads):
+    pytest.importorskip("fpdf")
+    clip = films.with_sound(site.tmp.parent / "sound.mp4", heads[0], "aac")
+    page = visit()
+    page.get_by_text("It is removed as soon as it is judged").wait_for()
+    page.get_by_role("button", name="twin").or_(page.get_by_role("radio", name="twin")).first.click()
+    page.get_by_text("Also make an annotated video").click()
+    page.get_by_text("It is removed as soon as these are made; they are kept for 60 minutes at most").wait_for()
+    upload(page, clip)
+    page.get_by_role("heading", name="Over time").wait_for()
+    files = {name: fetched(page, name) for name in ("Annotated video", "Case report")}
+    film = site.tmp.parent / "film.mp4"
+    film.write_bytes(files["Annotated video"])
+    assert video.probe(film).height == 256 + 24
+    assert len(list(video.read(film))) == len(heads[0])
+    with av.open(film) as file:
+        assert len(file.streams.audio) == 1
+    with ZipFile(BytesIO(files["Case report"])) as archive:
+        assert {"case/case.html", "case/case.pdf"} <= set(archive.namelist())
+    assert httpx.get(f"{site.url}/extras/unknown/0").status_code == 404
+    assert sorted(path.name for path in site.tmp.rglob("*0.*")) == ["case0.zip", "film0.mp4"]
+    assert list(site.tmp.rglob("video.mp4")) == []  # the upload is gone
 
 
 def test_one_detector_alone_may_be_chosen_and_what_was_asked_before_is_shown_again(visit, odd):

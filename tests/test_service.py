@@ -8,12 +8,16 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from zipfile import ZipFile
 
+import av
 import bombs
+import films
 import psutil
 import pytest
 from typer import Exit
 
+from deepfake import video
 from deepfake.app.cli import main
 from deepfake.app.service import gate, inbox, models, options
 from deepfake.app.service.inbox import Inbox, shown_name
@@ -21,6 +25,7 @@ from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
 from deepfake.base.errors import UserError
 
+CASE = ("SHA256SUMS", "case.html", "case.json", "case.pdf", "where.json")
 FEW = Limits(kept=2, keep_seconds=1000, stored_megabytes=400)
 
 
@@ -41,8 +46,8 @@ def desk(own_tmp):
 
     desks = []
 
-    def opened(limits: Limits, ready: bool = True) -> Desk:
-        desks.append(Desk(models.load([Path("builtin")]), limits))
+    def opened(limits: Limits, ready: bool = True, **more) -> Desk:
+        desks.append(Desk(models.load([Path("builtin")]), limits, **more))
         if ready:
             desks[-1].ready()
         return desks[-1]
@@ -218,6 +223,94 @@ def test_what_is_finished_is_forgotten_after_a_while_and_the_room_given_back(des
     for place in places:
         place.leave()
     ours.enter("her", 1).leave()
+
+
+# ---- what is made of a video beside
+
+
+def over(job, seconds: float = 60) -> list[str]:
+    """What became of each extra of a job."""
+    assert job.wait(seconds)
+    end = time.monotonic() + seconds
+    while any(extra.state == "coming" for extra in job.extras):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return [extra.state for extra in job.extras]
+
+
+def left(desk) -> list[str]:
+    """The files that lie in its inbox, once an upload had the time to go."""
+    time.sleep(0.2)
+    return sorted(path.name for path in desk.inbox.root.rglob("*") if path.is_file())
+
+
+def test_a_film_and_a_case_are_made_once_the_verdict_is_said_and_the_upload_goes(desk, deepfake, heads, tmp_path):
+    pytest.importorskip("fpdf")
+    clip = films.with_sound(tmp_path / "<b>clip.mp4", heads[0], "aac")
+    ours = desk(Limits())
+    job = handed_in(ours, clip, more=True)
+    assert job.wait(60)
+    assert job.results[0].facts["score"] is not None
+    assert over(job) == ["there", "there"]
+    film, case = (extra.order.target for extra in job.extras)
+    assert left(ours) == ["case0.zip", "film0.mp4"]
+    assert [extra.size for extra in job.extras] == [film.stat().st_size, case.stat().st_size]
+    about = video.probe(film)
+    assert (about.width, about.height) == (256, 256 + 24)
+    times = [frame.time for frame in video.read(clip)]
+    assert [frame.time for frame in video.read(film)] == pytest.approx(times)
+    with av.open(film) as file:
+        assert [sound.codec_context.name for sound in file.streams.audio] == ["aac"]
+    with ZipFile(case) as archive:
+        assert archive.namelist() == [f"case/{name}" for name in CASE]
+        assert archive.read("case/case.pdf").startswith(b"%PDF-")
+        archive.extractall(tmp_path)
+    code, told, _ = deepfake("verify", tmp_path / "case", "--video", clip)
+    assert (code, told.splitlines()[-1]) == (0, "verify: all is the same")
+    ours.remove(job.id)
+    assert left(ours) == []
+
+
+def test_what_cannot_be_made_is_a_line_and_no_lost_verdict(desk, odd, monkeypatch):
+    ours = desk(Limits())
+    from deepfake.app.service import extras
+
+    of = extras.of
+    with monkeypatch.context() as patch:
+        patch.setattr(extras, "of", lambda task, results, folder, _: of(task, results, folder, 2000))
+        job = handed_in(ours, odd("plain"), more=True)
+        assert over(job) == ["failed", "failed"]
+    assert (job.state, job.refused) == ("done", None)
+    assert [str(extra.refused) for extra in job.extras] == ["it would be larger than a file may be"] * 2
+    assert left(ours) == []
+    assert over(handed_in(ours, odd("black"), more=True))[0] == "there"  # which says that it shows no face
+
+
+def test_what_was_made_makes_room_for_others_and_goes_in_time_though_nobody_asks(desk, odd):
+    ours = desk(Limits(megabytes=1, stored_megabytes=2, keep_seconds=6))
+    job = handed_in(ours, odd("plain"), more=True)
+    assert over(job)[0] == "there"
+    places = [ours.enter("you", 2**20) for _ in range(2)]
+    assert str(job.extras[0].refused) == "it made room for others"
+    assert left(ours) == []
+    assert ours.job(job.id).results
+    for place in places:
+        place.leave()
+    job = handed_in(ours, odd("plain"), more=True)
+    assert over(job)[0] == "there"
+    assert "film0.mp4" in left(ours)
+    time.sleep(6.5)
+    assert left(ours) == []
+
+
+def test_who_wants_no_more_ends_what_is_made(desk, odd):
+    ours = desk(Limits())
+    job = handed_in(ours, odd("plain"), more=True)
+    assert job.wait(60)
+    ours.remove(job.id)
+    assert over(job) == ["failed", "failed"]
+    assert left(ours) == []
+    assert ours.health()["taken"] == 0
 
 
 # ---- options

@@ -34,10 +34,15 @@ class Gathered:
     pictures: dict[str, bytes]
 
 
-def gathered(path: Path, folder: Path, window: float = WINDOW, test: Path | None = None) -> Gathered:
-    """All about a video by the detector of a folder; `test`: the metrics.json of its test. Raises UserError."""
+def gathered(
+    path: Path, folder: Path, window: float = WINDOW, test: Path | None = None, prediction: Prediction | None = None
+) -> Gathered:
+    """All about a video by the detector of a folder; `test`: the metrics.json of its test. Raises UserError.
+
+    `prediction`: what that detector says of it, where that is known.
+    """
     home = inference.BUILTIN if folder == Path("builtin") else folder
-    card, detector = bundle.read(home), inference.load(folder)
+    card = bundle.read(home)
     digest = content_of(path)
     if digest is None:
         raise UserError(f"no file {printable(str(path))}", "mind the spelling, and the folder you are in")
@@ -47,7 +52,7 @@ def gathered(path: Path, folder: Path, window: float = WINDOW, test: Path | None
         raise UserError(
             f"{printable(str(path))}: {error.status}: {error}", "a case is about what can be decoded"
         ) from None
-    prediction = predict.predict(path, detector, window)
+    prediction = prediction or predict.predict(path, inference.load(folder), window)
     pictures = shown(path, prediction)
     facts = {
         "form": FORM,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any
 
 import anyio.to_thread
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 from streamlit.runtime import Runtime
@@ -18,6 +20,7 @@ from streamlit.runtime.stats import CacheStat
 from streamlit.starlette import App
 
 from deepfake.app.service.desk import Desk
+from deepfake.app.service.extras import KINDS
 from deepfake.app.service.limits import MB, Limits
 from deepfake.app.service.problems import MEDIA, STATUS, head, problem
 from deepfake.app.service.refusal import Refused
@@ -67,12 +70,35 @@ def application(desk: Desk, show_log: bool) -> App:
     app = App(
         SCRIPT,
         lifespan=lifespan,
+        routes=[Route("/extras/{id}/{number:int}", extra(desk))],
         middleware=[Middleware(Logging, quiet=FILES), Middleware(Uploads, limits=desk.limits)],
     )
     size = -(-desk.limits.bytes // MIB)
     for name, value in (OPTIONS | {"server.maxUploadSize": size}).items():
         config.set_option(name, value)
     return app
+
+
+def extra(desk: Desk) -> Callable[[Request], Response]:
+    """What answers with a file that was made of a video: who does not know the id of its job cannot ask."""
+
+    def answer(request: Request) -> Response:
+        try:
+            job, number = desk.job(request.path_params["id"]), request.path_params["number"]
+            if number >= len(job.extras) or job.extras[number].state != "there":
+                raise Refused("not_found", "it is not there, or not any more")
+        except Refused as error:
+            return refusal(error)
+        order = job.extras[number].order
+        end, media = KINDS[order.kind]
+        return FileResponse(order.target, media_type=media, filename=f"deepfake-{job.id}-{number}{end}")
+
+    return answer
+
+
+def refusal(error: Refused, **headers: str) -> JSONResponse:
+    """Why something is not given, or not taken."""
+    return JSONResponse(problem(error), STATUS[error.kind], head(error) | headers, MEDIA)
 
 
 class Uploads:
@@ -93,8 +119,7 @@ class Uploads:
             await self.app(scope, self._timed(receive), send)
         except Refused as error:
             scope["said"] = f"{error.kind}: {error}"
-            headers = head(error) | {"Connection": "close"}
-            await JSONResponse(problem(error), STATUS[error.kind], headers, MEDIA)(scope, receive, send)
+            await refusal(error, Connection="close")(scope, receive, send)
         finally:
             self._coming -= size
 

@@ -1,8 +1,5 @@
-"""parts: what the page shows of a result: verdicts side by side, the timeline, exports, the history."""
+"""parts: what the page shows of a result: verdicts side by side, the timeline, the history."""
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,7 +28,6 @@ COLOURS_RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230
 ALL = ", all faces"  # of a window of a long video
 SPANS = 2000  # that a chart shows at most
 ROWS = 20  # of the log
-COLUMNS = ("model", "outcome", "verdict", "score", "status", "reason", "track", "start", "end", "track_score", "faces")
 
 
 def icon() -> Image.Image:
@@ -111,35 +107,6 @@ def timeline(rows: pd.DataFrame) -> None:
     st.caption(
         "Above the dashed line it is called forged. Each point is a stretch of pictures that was judged together."
     )
-
-
-def export(job: Job) -> None:
-    """What was said, to be kept."""
-    whole = json.dumps(job.to_dict(), indent=2, ensure_ascii=False)
-    left, right, _ = st.columns([1, 1, 2])
-    left.download_button(
-        "JSON", whole, f"deepfake-{job.id}.json", "application/json", icon=":material/download:", width="stretch"
-    )
-    right.download_button(
-        "CSV", table(job), f"deepfake-{job.id}.csv", "text/csv", icon=":material/download:", width="stretch"
-    )
-    with st.expander("All that was said", icon=":material/data_object:"):
-        st.json(job.to_dict(), expanded=2)
-
-
-def table(job: Job) -> str:
-    """A row for each face of each detector, as CSV; one for a detector that saw none."""
-    file = io.StringIO()
-    rows = csv.DictWriter(file, ("name", "sha256", *COLUMNS), extrasaction="ignore", lineterminator="\n")
-    rows.writeheader()
-    name = f"'{job.name}" if job.name[:1] in "=+-@" else job.name  # a table's programs would take it for a formula
-    for result in job.results:
-        facts = {"name": name, "sha256": job.sha256} | result.facts
-        tracks: tuple[dict[str, Any], ...] = tuple(facts["tracks"]) or ({},)
-        for track in tracks:
-            own = {key: track.get(key) for key in ("track", "start", "end", "faces")}
-            rows.writerow(facts | own | {"track_score": track.get("score")})
-    return file.getvalue()
 
 
 def history(ours: Room, jobs: list[Job]) -> None:

@@ -5,7 +5,7 @@ import secrets
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from deepfake.app.page import parts
+from deepfake.app.page import exports, parts
 from deepfake.app.page.host import Room, room
 from deepfake.app.page.parts import plain
 from deepfake.app.service.jobs import Job
@@ -27,12 +27,13 @@ def page() -> None:
     st.title("Is this video forged?")
     st.caption("Detectors say what they see, and why they may be wrong. What they say is an opinion, and no proof.")
     names = chosen(ours)
+    more = st.checkbox("Also make an annotated video and a case report of it")
     file = st.file_uploader(
         "A video or a picture", key=f"upload{state['upload']}", help=f"Taken are {plain(ours.desk.limits.words())}."
     )
-    st.caption(f"Taken are {plain(ours.desk.limits.words())}. It is removed as soon as it is judged.")
+    st.caption(f"Taken are {plain(ours.desk.limits.words())}. {kept(ours, more)}")
     if file is not None:
-        hand_in(ours, file, names)
+        hand_in(ours, file, names, more)
     if refused := state.pop("refused", None):
         st.error(f"**{plain(refused.title.capitalize())}:** {plain(str(refused))}", icon=":material/block:")
     jobs: list[Job] = state["jobs"]
@@ -51,7 +52,15 @@ def chosen(ours: Room) -> tuple[str, ...]:
     return tuple(picked) or tuple(names)
 
 
-def hand_in(ours: Room, file: UploadedFile, names: tuple[str, ...]) -> None:
+def kept(ours: Room, more: bool) -> str:
+    """How long a video is kept, and what is made of it."""
+    if not more:
+        return "It is removed as soon as it is judged."
+    minutes = f"{ours.desk.limits.keep_seconds / 60:g} minutes"
+    return f"It is removed as soon as these are made; they are kept for {minutes} at most."
+
+
+def hand_in(ours: Room, file: UploadedFile, names: tuple[str, ...], more: bool) -> None:
     """The upload goes from Streamlit's memory to the desk; the page begins anew without it."""
     state = st.session_state
     state["upload"] += 1
@@ -64,7 +73,7 @@ def hand_in(ours: Room, file: UploadedFile, names: tuple[str, ...]) -> None:
         except BaseException:
             place.leave()
             raise
-        job = ours.desk.take(upload, place, names)
+        job = ours.desk.take(upload, place, names, more=more)
     except Refused as error:
         state["refused"] = error
     else:
@@ -91,7 +100,7 @@ def show(ours: Room, job: Job) -> None:
     if frames := next((result.frames for result in job.results if result.frames), b""):
         st.image(frames, "Some of the frames that were looked at", width="content")
     parts.results(ours, job)
-    parts.export(job)
+    exports.exports(job)
 
 
 @st.fragment(run_every=TURN)

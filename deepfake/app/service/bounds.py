@@ -2,6 +2,8 @@
 
 import os
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc/self")
@@ -17,6 +19,17 @@ def memory(more: int) -> None:
     if PROC.is_dir():
         most = _said("VmData") + more + THREADS * STACK * (os.cpu_count() or 1)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+@contextmanager
+def files(most: int) -> Iterator[None]:
+    """No file grows above so many bytes within the block: what would write more gets EFBIG."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def forget_peak() -> int:

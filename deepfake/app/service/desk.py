@@ -1,12 +1,12 @@
 """desk: takes uploads, looks at each, has it judged by a fixed number of workers, keeps what they say for a while."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from deepfake.app.service import work
+from deepfake.app.service import extras, work
 from deepfake.app.service.gate import Facts
 from deepfake.app.service.inbox import Inbox, Upload, declared
 from deepfake.app.service.jobs import Job, outcome
@@ -14,6 +14,7 @@ from deepfake.app.service.limits import MB, Limits
 from deepfake.app.service.models import Model
 from deepfake.app.service.pool import Pool
 from deepfake.app.service.refusal import Refused
+from deepfake.app.service.shelf import Shelf
 
 LOOK_SECONDS, LOOK_MEMORY = 20, 600 * MB  # for what is looked at before it is judged
 READY_SECONDS = 300  # for the detectors to be loaded
@@ -38,9 +39,9 @@ class Desk:
     def __init__(self, models: Mapping[str, Model], limits: Limits, log: bool = False, pictures: bool = False) -> None:
         self.models, self.limits, self.log, self.pictures = dict(models), limits, log, pictures
         self.inbox = Inbox(limits)
-        self._lock, self._closed = threading.Lock(), False
+        self._lock, self._closed = threading.RLock(), False  # a call that is cancelled says so at once
         self._places: set[Place] = set()
-        self._jobs: dict[str, Job] = {}
+        self._shelf = Shelf(limits, self._lock, lambda: sum(place.size for place in self._places))
         self._lookers, self._workers = Pool(1), Pool(limits.workers)
         self._worker = tuple(model.folder for model in models.values()), limits.memory_megabytes * MB
 
@@ -70,6 +71,7 @@ class Desk:
                 raise Refused("busy", f"{len(self._places)} videos are not finished, and no more are taken", RETRY)
             if stored > self.limits.stored_megabytes * MB:
                 raise Refused("busy", "the room for uploads is full", RETRY)
+            self._shelf.tidy(place.size)
             self._places.add(place)
         return place
 
@@ -78,55 +80,46 @@ class Desk:
         with self._lock:
             self._places.discard(place)
 
-    def take(self, upload: Upload, place: Place, names: Sequence[str], anew: bool = False) -> Job:
+    def take(self, upload: Upload, place: Place, names: Sequence[str], anew: bool = False, more: bool = False) -> Job:
         """Look at a whole upload, and have it judged; it is removed when that is over, or where it is refused.
 
-        Blocks while it is looked at. Raises Refused, with the reason.
+        `more`: extras are made of it first, and kept as long as what is said. Blocks while it is looked at. Raises
+        Refused, with the reason.
         """
         try:
             models = self.chosen(names)
             digest = upload.finish()
-            if not anew and (before := self._known(digest, models)):
+            if not (anew or more) and (before := self._shelf.known(digest, models)):
                 job = before.again(upload.name)
                 upload.remove()
                 place.leave()
             else:
                 job = Job.of(upload, digest, models, self._look(upload))
-                self._hand_over(job, upload, place, anew)
+                self._hand_over(job, upload, place, anew, more)
         except BaseException:
             upload.remove()
             place.leave()
             raise
-        with self._lock:
-            self._forget()
-            self._jobs[job.id] = job
+        self._shelf.put(job)
         return job
 
     def job(self, name: str) -> Job:
         """The job of this id. Raises Refused where there is none, or none any more."""
-        with self._lock:
-            self._forget()
-            if name not in self._jobs:
-                raise Refused("not_found", "there is no video of this id, or it is forgotten")
-            return self._jobs[name]
+        return self._shelf.get(name)
 
     def remove(self, name: str) -> None:
         """Forget a job; where it waits or runs it ends. Raises Refused where there is none."""
-        job = self.job(name)
-        job.cancel()
-        with self._lock:
-            self._jobs.pop(name, None)
+        self._shelf.remove(name)
 
     def before(self, job: Job) -> int:
         """How many videos are to be judged before this one."""
-        with self._lock:
-            return sum(other.state == "waiting" and other.created < job.created for other in self._jobs.values())
+        return self._shelf.before(job)
 
     def health(self) -> dict[str, Any]:
         """How much is being done."""
         with self._lock:
-            states = Counter(job.state for job in self._jobs.values())
             places = len(self._places)
+        states = self._shelf.states()
         return {"status": "ok", "taken": places, "queue": self.limits.queue} | {
             state: states[state] for state in ("waiting", "running")
         }
@@ -136,6 +129,7 @@ class Desk:
         if self._closed:
             return
         self._closed = True
+        self._shelf.close()
         for pool in (self._lookers, self._workers):
             pool.close()
         self.inbox.close()
@@ -144,7 +138,7 @@ class Desk:
         call = self._lookers.call(work.looked, (upload.path, self.limits, LOOK_MEMORY), LOOK_SECONDS)
         return outcome(call, "too_heavy", f"looking at it took more than {LOOK_SECONDS} s")
 
-    def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool) -> None:
+    def _hand_over(self, job: Job, upload: Upload, place: Place, anew: bool, more: bool) -> None:
         asked = {name: work.Asked(self.models[name].folder, self.models[name].sha256) for name in job.models}
         task = work.Task(upload.path, job.scratch, upload.name, job.sha256, asked, anew, self.log, self.pictures)
         call = self._workers.call(work.judged, (task, *self._worker), self.limits.timeout)
@@ -155,25 +149,26 @@ class Desk:
                 results, refused = outcome(call, "timeout", slow), None
             except Refused as error:
                 results, refused = [], error
-            upload.remove()
-            place.leave()
-            job.finish(results, refused)
+            if more and results:
+                job.extras = extras.of(task, results, upload.extras, self.limits.bytes)
+                job.finish(results, refused)
+                extras.make(job, call_for, self.limits.timeout, over)
+            else:
+                upload.remove()
+                place.leave()
+                job.finish(results, refused)
+
+        def call_for(order: work.Order) -> "Future[int]":
+            return self._workers.call(work.make, (order, *self._worker), self.limits.timeout)
+
+        def over(last: bool) -> None:
+            if last:
+                upload.clear()
+                place.leave()
+                self._shelf.tidy_later()
+            if last and job.unwanted:
+                upload.remove()
+            self._shelf.tidy()
 
         job.started(call)
         call.add_done_callback(ended)
-
-    def _known(self, digest: str, models: tuple[str, ...]) -> Job | None:
-        """A job that judged the same bytes by the same models."""
-        with self._lock:
-            self._forget()
-            same = (job for job in self._jobs.values() if (job.sha256, job.models) == (digest, models))
-            return next((job for job in same if job.state == "done"), None)
-
-    def _forget(self) -> None:
-        """Forget the results that were kept long enough, or are too many."""
-        finished = [job for job in self._jobs.values() if job.ended is not None]
-        finished.sort(key=lambda job: job.ended or 0.0)
-        old = time.monotonic() - self.limits.keep_seconds
-        for number, job in enumerate(finished):
-            if len(finished) - number > self.limits.kept or (job.ended or 0.0) < old:
-                del self._jobs[job.id]

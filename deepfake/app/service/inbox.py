@@ -15,6 +15,7 @@ from deepfake.dataset.files import printable
 from deepfake.video import IMAGES, SUFFIXES
 
 PREFIX = "deepfake-inbox-"
+SCRATCH = "scratch"  # the folder for what is made on the way
 YOUNG = 60  # s: a folder that may be of a service which only just starts
 LONGEST = 200  # characters of a name that are shown
 
@@ -65,6 +66,16 @@ class Upload:
         if not self.size:
             raise Refused("empty", "the file has no bytes")
         return self._digest.hexdigest()
+
+    @property
+    def extras(self) -> Path:
+        """A folder for what is kept when the upload goes."""
+        return self.folder / "extras"
+
+    def clear(self) -> None:
+        """Remove it, and what was made on the way."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove it, whole or not, and all that was made of it."""

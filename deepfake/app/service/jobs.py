@@ -7,15 +7,18 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pebble import ProcessExpired
 
 from deepfake.app.service.gate import Facts
-from deepfake.app.service.inbox import Upload
+from deepfake.app.service.inbox import SCRATCH, Upload
 from deepfake.app.service.refusal import Refused
 from deepfake.app.service.work import Result
 from deepfake.base.errors import UserError
+
+if TYPE_CHECKING:
+    from deepfake.app.service.extras import Extra
 
 State = Literal["waiting", "running", "done", "failed"]
 T = TypeVar("T")
@@ -38,13 +41,15 @@ class Job:
     ended: float | None = None  # by the clock of `created`
     results: tuple[Result, ...] = ()
     refused: Refused | None = None
+    extras: tuple["Extra", ...] = ()  # what is made of it beside
+    unwanted: bool = False
     finished: "Future[None]" = field(default_factory=Future)
     _call: "Future[list[Result]] | None" = None
 
     @classmethod
     def of(cls, upload: Upload, sha256: str, models: tuple[str, ...], facts: Facts) -> "Job":
         """A job of a whole upload."""
-        return cls(upload.name, upload.size, sha256, models, facts, upload.folder / "scratch")
+        return cls(upload.name, upload.size, sha256, models, facts, upload.folder / SCRATCH)
 
     @property
     def state(self) -> State:
@@ -63,10 +68,18 @@ class Job:
         if not self.finished.done():
             self.finished.set_result(None)
 
-    def cancel(self) -> None:
-        """It is not wanted any more."""
+    def cancel(self, reason: str = "it is not wanted any more") -> None:
+        """It is not wanted any more, nor what is made of it beside."""
+        self.unwanted = True
         if self._call is not None:
             self._call.cancel()
+        for extra in self.extras:
+            extra.cancel(reason)
+
+    @property
+    def held(self) -> int:
+        """Bytes of what was made of it beside."""
+        return sum(extra.size for extra in self.extras)
 
     def wait(self, seconds: float) -> bool:
         """Block until it is over; whether it is."""
@@ -80,7 +93,7 @@ class Job:
         """The same answer, for the same bytes under another name."""
         over: Future[None] = Future()
         over.set_result(None)
-        fresh = {"id": secrets.token_urlsafe(16), "taken": datetime.now(UTC), "created": time.monotonic()}
+        fresh = {"id": secrets.token_urlsafe(16), "taken": datetime.now(UTC), "created": time.monotonic(), "extras": ()}
         return replace(self, name=name, finished=over, ended=time.monotonic(), **fresh)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:

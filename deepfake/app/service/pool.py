@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from pebble import ProcessFuture, ProcessPool
 
+from deepfake.app.service.refusal import Refused
+
 T = TypeVar("T")
 
 
@@ -18,9 +20,14 @@ class Pool:
         self._pool = self._new()
 
     def call(self, function: Callable[..., T], arguments: Sequence[Any], seconds: float) -> "ProcessFuture[T]":
-        """The function in a worker, as soon as one is free; ended after so many seconds of work."""
+        """The function in a worker, as soon as one is free; ended after so many seconds of work.
+
+        Raises Refused once it is closed.
+        """
         with self._lock:
-            if not self._closed and not self._pool.active:  # its workers died while they had nothing to do
+            if self._closed:
+                raise Refused("cancelled", "the service ends")
+            if not self._pool.active:  # its workers died while they had nothing to do
                 self._pool.stop()  # type: ignore[no-untyped-call]
                 self._pool = self._new()
             return self._pool.schedule(function, args=arguments, timeout=seconds)
@@ -30,7 +37,7 @@ class Pool:
         with self._lock:
             self._closed = True
             self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+        self._pool.join()  # of threads that may be at `call` just now
 
     def _new(self) -> ProcessPool:
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that it does not have

@@ -1,13 +1,14 @@
 """work: what crosses into a worker process and back; PyTorch is imported there alone."""
 
+import errno
 import gc
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from deepfake.app.service import bounds, gate
 from deepfake.app.service.gate import Facts
@@ -15,6 +16,7 @@ from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
 from deepfake.base.errors import UserError
 
+T = TypeVar("T")
 MUCH = 0.25  # part of its memory that was used, from which on an error is taken for a lack of it
 logger = logging.getLogger("deepfake.service")
 
@@ -51,6 +53,18 @@ class Result:
     heat: bytes = b""  # where in the faces of the loudest track it is that speaks for the score
 
 
+@dataclass(frozen=True)
+class Order:
+    """Something more that is to be made of a video which was judged: see making.KINDS."""
+
+    kind: str
+    task: Task
+    model: str
+    facts: dict[str, Any]  # what the model said of it
+    target: Path
+    most: int  # bytes
+
+
 def looked(path: Path, limits: Limits, memory: int) -> Facts:
     """See gate.look; with so many bytes of memory beside those that the process has at its first look."""
     _bounded(memory)
@@ -72,13 +86,30 @@ def judged(task: Task, folders: tuple[Path, ...], memory: int) -> list[Result]:
     from deepfake.app.service import judge
 
     ready(folders, memory)
+    return _told(lambda: judge.judge(task), task.name, memory)
+
+
+def make(order: Order, folders: tuple[Path, ...], memory: int) -> int:
+    """See making.make: how many bytes it has. Raises UserError, or Refused for all else."""
+    from deepfake.app.service import making
+
+    ready(folders, memory)
+    with bounds.files(order.most):
+        _told(lambda: making.make(order), order.task.name, memory)
+    return order.target.stat().st_size
+
+
+def _told(work: Callable[[], T], name: str, memory: int) -> T:
+    """What the work gives. Raises UserError, or Refused, which says in words what went wrong."""
     before = bounds.forget_peak()
     try:
-        return judge.judge(task)
-    except UserError:
+        return work()
+    except (UserError, Refused):
         raise
     except Exception as error:
-        logger.exception("judging %r failed", task.name)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise Refused("too_large", "it would be larger than a file may be") from None
+        logger.exception("work on %r failed", name)
         heavy = isinstance(error, MemoryError) or bounds.peak() - before > memory * MUCH  # each library says it its way
         kind = type(error).__name__
     gc.collect()  # what the frames of an error hold would be lacking to the next video
