@@ -13,13 +13,14 @@ from zipfile import ZipFile
 import av
 import bombs
 import films
+import numpy as np
 import psutil
 import pytest
 from typer import Exit
 
 from deepfake import video
 from deepfake.app.cli import main
-from deepfake.app.service import gate, inbox, models, options
+from deepfake.app.service import gate, inbox, models, options, pictures
 from deepfake.app.service.inbox import Inbox, shown_name
 from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
@@ -223,6 +224,47 @@ def test_what_is_finished_is_forgotten_after_a_while_and_the_room_given_back(des
     for place in places:
         place.leave()
     ours.enter("her", 1).leave()
+
+
+# ---- what is seen of it meanwhile
+
+
+@pytest.fixture
+def grainy(heads) -> np.ndarray:
+    """(48, 512, 512, 3): somebody whose lossless faces take room, as those of a camera do."""
+    large = np.concatenate([heads[0]] * 4).repeat(2, 1).repeat(2, 2).astype(int)
+    return (large + np.random.default_rng(0).integers(-9, 10, large.shape)).clip(0, 255).astype(np.uint8)
+
+
+def test_a_face_is_shown_while_its_file_is_still_written(grainy, tmp_path):
+    seen = pictures.Glimpse()
+    with video.recording(tmp_path / "0" / "faces" / "3.mkv") as record:
+        sights = []
+        for second, image in enumerate(grainy[:12]):
+            record(image[100:300, 100:300], float(second))
+            seen = pictures.glimpse(tmp_path, seen)
+            sights.append(seen.faces.get(3, b""))
+        assert seen.step == "it is read"
+    assert sights[0] == b""
+    assert sights[-1].startswith(b"\xff\xd8")
+    assert len(set(sights)) > 2  # it grows
+    seen = pictures.glimpse(tmp_path, seen)
+    assert seen.step == "the faces are judged"
+    shutil.rmtree(tmp_path / "0")
+    assert pictures.glimpse(tmp_path, seen).faces == seen.faces
+
+
+def test_faces_are_seen_before_all_were_looked_for(desk, grainy, tmp_path, film):
+    clip = film(tmp_path / "long.mp4", grainy, preset="ultrafast")
+    ours = desk(Limits(), pictures=True)
+    job = handed_in(ours, clip)
+    seen, steps = pictures.Glimpse(), {}
+    while job.state in ("waiting", "running"):
+        seen = pictures.glimpse(job.scratch, seen)
+        steps.setdefault(seen.step, set()).add(seen.faces.get(0))
+        time.sleep(0.02)
+    assert steps["faces are looked for"] - {None}
+    assert job.results[0].faces[0]
 
 
 # ---- what is made of a video beside

@@ -1,9 +1,9 @@
 """pictures: of a video and its faces, small, side by side: of what is finished, and of what is being looked at."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from deepfake.video import Images
 SHOWN = 6  # pictures side by side
 SIDE = 128  # px, their height
 READ = 64  # frames that are decoded for it at most
+TRACKS = 12  # faces that are shown before it is known which are good
 
 
 @dataclass
@@ -27,17 +28,30 @@ class Glimpse:
     frames: bytes = b""  # some of those that are looked at
     faces: dict[int, bytes] = field(default_factory=dict)  # by track
     at: float = 0.0  # when, by time.monotonic
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes of the files that were looked at, by name
+
+    def grown(self, path: Path, before: bytes) -> bytes:
+        """Some pictures of a file that is longer than when it was looked at, else those from before."""
+        try:
+            size = path.stat().st_size
+        except OSError:  # it is gone
+            return before
+        if size <= self.sizes.get(path.name, 0) or not (images := _read(path)):
+            return before
+        self.sizes[path.name] = size
+        return spread(images)
 
 
 def spread(images: Sequence[Images] | Images) -> bytes:
     """Some of (H, W, 3) uint8 RGB images, first to last, side by side, as JPEG."""
     places = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
-    whole = (np.asarray(images[i]) for i in places)
-    small = [
-        cv2.resize(image, (max(1, round(image.shape[1] * SIDE / image.shape[0])), SIDE), interpolation=cv2.INTER_AREA)
-        for image in whole
-    ]
-    return jpeg(np.concatenate(small, 1))
+    return jpeg(np.concatenate([small(np.asarray(images[i])) for i in places], 1))
+
+
+def small(image: Images) -> Images:
+    """An (H, W, 3) uint8 RGB image SIDE px high."""
+    wide = max(1, round(image.shape[1] * SIDE / image.shape[0]))
+    return np.asarray(cv2.resize(image, (wide, SIDE), interpolation=cv2.INTER_AREA))
 
 
 def jpeg(image: Images) -> bytes:
@@ -46,23 +60,27 @@ def jpeg(image: Images) -> bytes:
 
 
 def glimpse(scratch: Path, before: Glimpse) -> Glimpse:
-    """What lies in the folder where a worker makes its files, beside what was seen before; they may go at any time."""
-    seen = Glimpse(before.step, before.frames, dict(before.faces), time.monotonic())
-    with suppress(OSError, video.Unreadable, video.Damaged):
-        for path in _whole(scratch, FRAMES):
-            seen.step = "faces are looked for"
-            seen.frames = seen.frames or spread(_read(path))
-        for path in _whole(scratch, "[0-9]*.mkv"):
-            seen.step = "the faces are judged"
-            seen.faces.setdefault(int(path.stem), b"")
-            seen.faces[int(path.stem)] = seen.faces[int(path.stem)] or spread(_read(path))
+    """What lies in the folder where a worker makes its files, beside what was seen before; they may go at any time.
+
+    A file that is still written is shown as far as it goes; it lies in a folder of a hidden name until it is whole.
+    """
+    seen = replace(before, faces=dict(before.faces), sizes=dict(before.sizes), at=time.monotonic())
+    for path in sorted(scratch.rglob("*.mkv"), key=lambda path: (path.name != FRAMES, path.name)):
+        whole = not any(part.startswith(".") for part in path.relative_to(scratch).parts)
+        if path.name == FRAMES:
+            seen.step = "faces are looked for" if whole else seen.step
+            seen.frames = seen.grown(path, seen.frames)
+        elif path.stem.isdecimal() and (int(path.stem) in seen.faces or len(seen.faces) < TRACKS):
+            seen.step = "the faces are judged" if whole else seen.step
+            if faces := seen.grown(path, seen.faces.get(int(path.stem), b"")):
+                seen.faces[int(path.stem)] = faces
     return seen
 
 
-def _whole(scratch: Path, name: str) -> Iterator[Path]:
-    """The files of a name that are finished."""
-    return (path for path in sorted(scratch.rglob(name)) if not any(part.startswith(".") for part in path.parts))
-
-
 def _read(path: Path) -> list[Images]:
-    return [frame.rgb() for frame in islice(video.read(path), READ)]
+    """The first pictures of a file, small, as far as they decode."""
+    shown: list[Images] = []
+    with suppress(OSError, video.Unreadable, video.Damaged):
+        for frame in islice(video.read(path), READ):
+            shown.append(small(frame.rgb()))
+    return shown
