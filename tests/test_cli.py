@@ -4,14 +4,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import pandas as pd
+import psutil
 import pytest
 import torch
 import yaml
@@ -183,6 +186,73 @@ finally:
     end = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (end.returncode, end.stdout) == (2, "[]\n")
     assert end.stderr.startswith("error: no file or folder none.mp4\n  hint: ")
+
+
+# ---- predict, by several processes
+
+
+@pytest.fixture
+def films(odd, tmp_path) -> Path:
+    """A folder of good and bad videos."""
+    for name, kind in {"a": "plain", "b": "text", "c": "sideways", "d": "black", "e": "truncated"}.items():
+        (tmp_path / "films").mkdir(exist_ok=True)
+        shutil.copy(odd(kind), tmp_path / "films" / f"{name}.mp4")
+    return tmp_path / "films"
+
+
+def test_several_processes_say_what_one_says_in_the_same_order(deepfake, detector, films, tmp_path, monkeypatch):
+    ends, rows, looks = [], [], []
+    for jobs in ("1", "2"):
+        monkeypatch.setenv("JOBS", jobs)
+        more = ("--csv", f"{jobs}.csv", *(("--explain", f"looks{jobs}") if find_spec("captum") else ()))
+        ends.append(deepfake("predict", "films", "--json", "--detector", detector, *more))
+        rows.append((tmp_path / f"{jobs}.csv").read_bytes())
+        looks.append({path.name: path.read_bytes() for path in (tmp_path / f"looks{jobs}").glob("*")})
+    (code, output, complaint), several = ends
+    assert (code, complaint) == (1, "")
+    assert [json.loads(line)["path"] for line in output.splitlines()] == [f"films/{name}.mp4" for name in "abcde"]
+    assert several == ends[0]
+    assert rows[0] == rows[1]
+    assert looks[0] == looks[1]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "device", "videos", "count"),
+    [
+        ("", "cpu", 100, 6),  # one a core
+        ("", "cpu", 8, 2),  # each has some
+        ("", "cpu", 7, 1),
+        ("", "cuda", 100, 1),  # each would hold the networks
+        ("3", "cuda", 100, 3),
+        ("3", "cpu", 2, 2),
+        ("3", "cpu", 0, 1),
+    ],
+)
+def test_as_many_processes_as_are_worth_their_start(monkeypatch, jobs, device, videos, count):
+    from deepfake.app.predict import asking
+
+    monkeypatch.setenv("JOBS", jobs)
+    monkeypatch.setenv("DEVICE", device)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    assert asking.processes(videos) == count
+
+
+def test_ctrl_c_ends_all_processes(films, detector, odd):
+    for number in range(40):
+        shutil.copy(odd("plain"), films / f"f{number}.mp4")
+    call = [sys.executable, "-c", "from deepfake.app.cli import main; main()", "predict", str(films)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "JOBS": "2"}
+    with psutil.Popen(
+        [*call, "--detector", str(detector)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as running:  # fmt: skip
+        running.stdout.readline()
+        family = running.children(recursive=True)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        told, _ = running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert len(told.splitlines()) < 40
+    assert psutil.wait_procs(family, timeout=30)[1] == []
 
 
 # ---- forge

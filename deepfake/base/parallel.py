@@ -34,10 +34,22 @@ def run(
     label: str,
     frames: Callable[[Result], int] = lambda result: 0,
 ) -> list[Result]:
-    """The function of each item, in the order of the items; the bar shows rate and time left on a terminal.
+    """The function of each item, in the order of the items: see `each`."""
+    return list(each(function, items, label, frames))
 
-    The function lives in an importable module: one of `__main__` would be rebuilt for every task. `frames` says how
-    many were looked at for a result: `deepfake progress` counts them.
+
+def each(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    frames: Callable[[Result], int] = lambda result: 0,
+    most: int | None = None,
+) -> Iterator[Result]:
+    """The function of each item, in the order of the items, as soon as it and those before it are there.
+
+    By `most` processes, or as many as JOBS says; the bar shows rate and time left on a terminal. The function lives in
+    an importable module: one of `__main__` would be rebuilt for every task. `frames` says how many were looked at for a
+    result: `deepfake progress` counts them.
     """
     from joblib import Parallel, delayed
 
@@ -45,16 +57,15 @@ def run(
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES, where="ENGINE")
     with ExitStack() as stack:
-        workers = min(jobs(), max(1, len(items)))
+        workers = min(most or jobs(), max(1, len(items)))
         if engine == "dask":
             stack.enter_context(_dask(workers))
             workers = -1  # all that the cluster has
         results = Parallel(n_jobs=workers, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
-        done, step = [], stack.enter_context(reported(label, len(items)))
+        step = stack.enter_context(reported(label, len(items)))
         for result in tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1):
-            done.append(result)
             step(frames(result))
-        return done
+            yield result
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from deepfake.base.errors import UserError
 from deepfake.prediction import WINDOW, Prediction
 
 if TYPE_CHECKING:
-    from deepfake.app.predict.several import Panel
+    from deepfake.video import Images
 
 SHORTEST = 0.5  # s, of a window
 FINE = 2.0  # s, of the windows of a video that is annotated
@@ -59,7 +60,8 @@ def predict(
     """Score videos: P(fake), the verdict by the frozen threshold, and a score for each face.
 
     A video without a face, or one that cannot be decoded, is said to be so, and never scored. A long one is also told
-    window by window; its score stays that of the frames that the detector was trained to look at.
+    window by window; its score stays that of the frames that the detector was trained to look at. Of many videos
+    several are looked at at once, by as many processes as there are cores, or as JOBS says; on a GPU by one.
 
     Exit code: 0 where every video was scored, 1 where one was not, 2 where the call is wrong. The verdict changes none.
     """
@@ -72,27 +74,26 @@ def predict(
         raise UserError(f"no folder {watch}", "--watch a folder that is there")
     length = window if window is not None else FINE if annotate else WINDOW
     check(length)
-    from deepfake.app.log.answers import scorer  # PyTorch takes seconds to import: not for --help, nor a wrong path
-    from deepfake.app.predict import outputs
-    from deepfake.app.predict.several import Panel
+    # PyTorch takes seconds to import: not for --help, nor a wrong path
+    from deepfake.app.predict import asking, outputs
 
-    asked: list[Path | None] = [*detector] if detector else [None]
-    panel = Panel([scorer(folder, log, anew, backend, length, seconds()) for folder in asked])
+    question = asking.Question(tuple(detector or [None]), log, anew, backend, length, bool(explain))
+    panel = question.panel(seconds())
     complete = True
     with ExitStack() as stack:
         sinks = [stack.enter_context(outputs.table(table))] if table else []
         try:
-            for file in arriving(files, watch):
-                answers = panel(file)
-                complete &= answers[-1][1].score is not None
-                for line in outputs.objects(answers) if as_json else outputs.lines(answers):
+            arriving = (asking.answer(file, question, panel) for file in arrivals(watch))
+            for answer in chain(asking.answers(files, question, panel), arriving):
+                complete &= answer.answers[-1][1].score is not None
+                for line in outputs.objects(answer.answers) if as_json else outputs.lines(answer.answers):
                     tqdm.write(line)
                 for sink in sinks:
-                    sink(answers)
+                    sink(answer.answers)
                 if annotate:
-                    annotated(annotate, file, answers[0][1])
+                    annotated(annotate, answer.file, answer.answers[0][1])
                 if explain:
-                    explained(explain, file, panel)
+                    explained(explain, answer.strips)
         except KeyboardInterrupt:
             if not watch:
                 raise
@@ -110,11 +111,11 @@ def annotated(target: Path, file: Path, prediction: Prediction) -> None:
     annotate.write(target, file, prediction)
 
 
-def explained(folder: Path, file: Path, panel: "Panel") -> None:
+def explained(folder: Path, strips: "Sequence[tuple[str, Images]]") -> None:
     """Write where the networks look, a picture for each detector."""
-    from deepfake.app.predict.explained import explained as written
+    from deepfake.app.predict.explained import write
 
-    written(folder, file, panel)
+    write(folder, strips)
 
 
 def check(window: float) -> None:
@@ -123,14 +124,13 @@ def check(window: float) -> None:
         raise UserError(f"--window {window:g}: too short to hold what is looked at", f"{SHORTEST:g} s or more, or 0")
 
 
-def arriving(files: list[Path], watch: Path | None) -> Iterator[Path]:
-    """The files, with a bar where they are many, and then what comes."""
-    yield from tqdm(files, unit="video", disable=None if len(files) > 1 else True)
-    if watch:
-        from deepfake.app.predict.watch import arrivals
+def arrivals(folder: Path | None) -> Iterator[Path]:
+    """What comes into a folder, where one is watched."""
+    if folder:
+        from deepfake.app.predict.watch import arrivals as those
 
-        print(f"predict: waiting for videos in {watch}; Ctrl-C ends it", file=sys.stderr)
-        yield from arrivals(watch)
+        print(f"predict: waiting for videos in {folder}; Ctrl-C ends it", file=sys.stderr)
+        yield from those(folder)
 
 
 def seconds() -> Callable[[float, float], None]:

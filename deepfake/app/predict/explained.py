@@ -1,18 +1,19 @@
 """explained: a picture of each video and detector: the faces that speak loudest, and where in them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake import explain, predict
 from deepfake.app.predict.several import Panel
 from deepfake.dataset.files import shortened
 from deepfake.pages import plots
+from deepfake.video import Images
 
 TRACKS = 3  # faces of a video, at most, those surest to be what the video is said to be first
 
 
-def explained(folder: Path, path: Path, panel: Panel) -> list[Path]:
-    """Write a strip for each detector that sees a face in the video; their files. Raises UserError."""
-    written: list[Path] = []
+def strips(path: Path, panel: Panel) -> Iterator[tuple[str, Images]]:
+    """A strip for each detector that sees a face in the video, and what its file is to be called. Raises UserError."""
     for scorer in panel.plain:
         name, detector = scorer.name, scorer.detector
         with predict.prepared(path, detector) as video:
@@ -27,15 +28,13 @@ def explained(folder: Path, path: Path, panel: Panel) -> list[Path]:
                 for track in tracks
             }
         whose = f".{Path(name).name}" if len(panel.plain) > 1 else ""
-        target = free(folder, shortened(f"{path.name}{whose}", 200))
-        plots.save(target, explain.strip(rows))
-        written.append(target)
-    return written
+        yield shortened(f"{path.name}{whose}", 200), explain.strip(rows)
 
 
-def free(folder: Path, name: str) -> Path:
-    """A file of the folder that is not there yet: name.png, name.2.png ..."""
-    target, number = folder / f"{name}.png", 2
-    while target.exists():
-        target, number = folder / f"{name}.{number}.png", number + 1
-    return target
+def write(folder: Path, strips: Sequence[tuple[str, Images]]) -> None:
+    """Write each strip as a file of the folder that is not there yet: name.png, name.2.png ..."""
+    for name, strip in strips:
+        target, number = folder / f"{name}.png", 2
+        while target.exists():
+            target, number = folder / f"{name}.{number}.png", number + 1
+        plots.save(target, strip)
