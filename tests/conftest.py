@@ -76,6 +76,32 @@ def saved_detector() -> Callable[..., Path]:
     return _saved_detector
 
 
+@pytest.fixture(scope="session")
+def untrained(saved_detector: Callable[..., Path]) -> Callable[[Path, int], Path]:
+    """A function that writes an untrained detector, by a seed, for videos prepared as params.yaml says."""
+    import torch
+
+    from deepfake.extract import ExtractParams
+    from deepfake.inference import architecture
+    from deepfake.models.network import Network
+
+    def written(folder: Path, seed: int) -> Path:
+        sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+        sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
+        torch.manual_seed(seed)
+        network = Network(architecture(sections["train"]))
+        params = {name: sections[name] for name in ("extract", "detect", "filter")}
+        return saved_detector(folder, [(network, sections["train"])], params)
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory, untrained: Callable[[Path, int], Path]) -> Path:
+    """An untrained one."""
+    return untrained(tmp_path_factory.mktemp("models") / "detector", 0)
+
+
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project's code and settings, to be spoilt; what asks for the code is told of this one."""

@@ -16,15 +16,13 @@ import films
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from deepfake import annotate, explain, predict, video
 from deepfake.app.predict import outputs, watch
 from deepfake.app.predict.several import pooled
 from deepfake.base.errors import UserError
-from deepfake.extract import ExtractParams
-from deepfake.inference import architecture, load
-from deepfake.models.network import Network, to_clips
+from deepfake.inference import load
+from deepfake.models.network import to_clips
 from deepfake.prediction import Box, Prediction, Track, Window
 
 ROOT = Path(__file__).parents[1]
@@ -33,18 +31,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def detectors(tmp_path_factory, saved_detector) -> list[Path]:
+def detectors(tmp_path_factory, untrained) -> list[Path]:
     """Two untrained ones, for videos prepared as params.yaml says."""
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
-    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
-    params = {name: sections[name] for name in ("extract", "detect", "filter")}
-    folders = []
-    for seed in range(2):
-        torch.manual_seed(seed)
-        network = Network(architecture(sections["train"]))
-        folder = tmp_path_factory.mktemp("models") / f"detector_{seed}"
-        folders.append(saved_detector(folder, [(network, sections["train"])], params))
-    return folders
+    folder = tmp_path_factory.mktemp("models")
+    return [untrained(folder / f"detector_{seed}", seed) for seed in range(2)]
 
 
 def prediction(score: float | None, verdict: str | None, **fields) -> Prediction:

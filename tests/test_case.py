@@ -13,7 +13,6 @@ import torch
 import yaml
 
 from deepfake.app.case import credentials, pages
-from deepfake.extract import ExtractParams
 from deepfake.inference import architecture
 from deepfake.models.network import Network
 from deepfake.pages import document
@@ -25,17 +24,6 @@ from deepfake.pages import paper
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory, saved_detector) -> Path:
-    """An untrained one, for videos prepared as params.yaml says."""
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
-    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
-    torch.manual_seed(0)
-    network = Network(architecture(sections["train"]))
-    params = {name: sections[name] for name in ("extract", "detect", "filter")}
-    return saved_detector(tmp_path_factory.mktemp("models") / "detector", [(network, sections["train"])], params)
 
 
 @pytest.fixture

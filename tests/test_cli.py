@@ -16,32 +16,17 @@ import cv2
 import pandas as pd
 import psutil
 import pytest
-import torch
-import yaml
 from scipy.special import logit
 
 from deepfake import bundle, video
 from deepfake.app import cli
 from deepfake.base import cache, tables
-from deepfake.extract import ExtractParams
-from deepfake.inference import architecture, load
+from deepfake.inference import load
 from deepfake.layouts import manifest
-from deepfake.models.network import Network
 
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory, saved_detector) -> Path:
-    """An untrained one, for videos prepared as params.yaml says."""
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
-    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
-    torch.manual_seed(0)
-    network = Network(architecture(sections["train"]))
-    params = {name: sections[name] for name in ("extract", "detect", "filter")}
-    return saved_detector(tmp_path_factory.mktemp("models") / "detector", [(network, sections["train"])], params)
 
 
 # ---- predict

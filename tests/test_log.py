@@ -20,8 +20,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-import torch
-import yaml
 
 pytest.importorskip("sqlalchemy", reason="the extra db is not installed")
 
@@ -39,9 +37,6 @@ from deepfake import inference
 from deepfake.app.log import answers, book, chain, database
 from deepfake.app.log.schema import NEWEST, Base
 from deepfake.base.errors import UserError
-from deepfake.extract import ExtractParams
-from deepfake.inference import architecture
-from deepfake.models.network import Network
 from deepfake.prediction import Box, Prediction, Span, Track, Window
 
 ROOT = Path(__file__).parents[1]
@@ -534,17 +529,6 @@ def test_the_version_tells_an_edited_formula_from_an_edited_comment(house, modul
     assert answers.version() == before
     edited.write_text(edited.read_text() + "EDITED = 1\n")
     assert answers.version() != before
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory, saved_detector) -> Path:
-    """An untrained one, for videos prepared as params.yaml says."""
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
-    sections["extract"] = ExtractParams(**sections["extract"]).policy().model_dump()
-    torch.manual_seed(0)
-    network = Network(architecture(sections["train"]))
-    params = {name: sections[name] for name in ("extract", "detect", "filter")}
-    return saved_detector(tmp_path_factory.mktemp("models") / "detector", [(network, sections["train"])], params)
 
 
 def test_predict_asks_the_log_and_tells_it(deepfake, detector, odd, monkeypatch, tmp_path):
