@@ -20,11 +20,13 @@ from typer import Exit
 
 from deepfake import video
 from deepfake.app.cli import main
-from deepfake.app.service import gate, inbox, models, options, pictures
+from deepfake.app.service import gate, inbox, judge, models, options, pictures
 from deepfake.app.service.inbox import Inbox, shown_name
 from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
+from deepfake.app.service.work import Asked, Task
 from deepfake.base.errors import UserError
+from deepfake.track import Track
 
 CASE = ("SHA256SUMS", "case.html", "case.json", "case.pdf", "where.json")
 FEW = Limits(kept=2, keep_seconds=1000, stored_megabytes=400)
@@ -254,17 +256,23 @@ def test_a_face_is_shown_while_its_file_is_still_written(grainy, tmp_path):
     assert pictures.glimpse(tmp_path, seen).faces == seen.faces
 
 
-def test_faces_are_seen_before_all_were_looked_for(desk, grainy, tmp_path, film):
+def test_faces_are_seen_before_all_were_looked_for(grainy, tmp_path, film, monkeypatch):
+    """Looked at after each face that is found."""
+    seen, faces, add = pictures.Glimpse(), {}, Track.add
+
+    def watched(track: Track, *face) -> None:
+        nonlocal seen
+        add(track, *face)
+        seen = pictures.glimpse(tmp_path / "scratch", seen)
+        faces.setdefault(seen.step, []).append(seen.faces.get(0))
+
+    monkeypatch.setattr(Track, "add", watched)
     clip = film(tmp_path / "long.mp4", grainy, preset="ultrafast")
-    ours = desk(Limits(), pictures=True)
-    job = handed_in(ours, clip)
-    seen, steps = pictures.Glimpse(), {}
-    while job.state in ("waiting", "running"):
-        seen = pictures.glimpse(job.scratch, seen)
-        steps.setdefault(seen.step, set()).add(seen.faces.get(0))
-        time.sleep(0.02)
-    assert steps["faces are looked for"] - {None}
-    assert job.results[0].faces[0]
+    asked = {name: Asked(model.folder, model.sha256) for name, model in models.load([Path("builtin")]).items()}
+    (result,) = judge.judge(Task(clip, tmp_path / "scratch", "long.mp4", "", asked, pictures=True))
+    assert faces["faces are looked for"][0] is None
+    assert faces["faces are looked for"][-1].startswith(b"\xff\xd8")
+    assert result.faces[0]
 
 
 # ---- what is made of a video beside
