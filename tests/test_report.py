@@ -47,7 +47,7 @@ def facts(table: pd.DataFrame | None = None, p: EvaluateParams = P, mistakes=())
     figures = metrics(table, parts, parts, about, p)
     figures["baselines"]["metadata"] |= METADATA
     steps = [("videos found", 100, 90), ("test, scored", 30, 29)]
-    controls = [{"name": "filter", "fine": False, "said": "drops 40.0% of the fakes' faces"}]
+    controls = [{"name": "filter", "fine": False, "finding": "drops 40.0% of the fakes' faces"}]
     looked = {"verdict": "0 of 1 controls find nothing wrong. Wrong: filter", "controls": controls}
     return Facts(
         figures, looked, table, steps, list(mistakes), {"train": {"encoder": "cnn"}}, {"data/splits.csv": "ab" * 32}

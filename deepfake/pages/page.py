@@ -166,7 +166,7 @@ def _order(orders: Mapping[str, Any]) -> str:
 
 def _controls(outcome: Mapping[str, Any]) -> str:
     marks = {True: "fine", False: "wrong", None: "open"}
-    rows = [(marks[control["fine"]], control["name"], control["said"]) for control in outcome["controls"]]
+    rows = [(marks[control["fine"]], control["name"], control["finding"]) for control in outcome["controls"]]
     return f"<p>{escape(outcome['verdict'])}</p>" + table(("", "control", "found"), rows)
 
 
