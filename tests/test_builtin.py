@@ -58,10 +58,7 @@ def test_it_is_small_whole_and_learnt_from_no_research_data():
 
 def test_it_was_trained_by_the_params_of_its_pipeline():
     [member] = bundle.read_networks(inference.BUILTIN).members
-    free = {"epochs", "draws", "precision"}  # of the machine: see docs/builtin.md
-    assert {k: v for k, v in member.settings.items() if k not in free} == {
-        k: v for k, v in TrainParams.model_validate(PARAMS["train"]).model_dump(mode="json").items() if k not in free
-    }
+    assert member.settings == TrainParams.model_validate(PARAMS["train"]).model_dump(mode="json")
 
 
 @pytest.mark.usefixtures("one_thread")
