@@ -102,6 +102,20 @@ def detector(tmp_path_factory: pytest.TempPathFactory, untrained: Callable[[Path
     return untrained(tmp_path_factory.mktemp("models") / "detector", 0)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    programs = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    if (chromium := next(programs, None)) is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has none
+        running = started.chromium.launch(executable_path=chromium, args=options)
+        yield running
+        running.close()
+
+
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project's code and settings, to be spoilt; what asks for the code is told of this one."""

@@ -8,7 +8,9 @@ import pytest
 
 from deepfake.base import code, libraries
 
-SHAPING = {"deepfake.base.opencv", "deepfake.base.tables"}  # how it computes; how it is rounded
+SHAPING = {  # how it computes; in which memory; how it is rounded
+    *("deepfake.base.opencv", "deepfake.base.memory", "deepfake.base.tables"),
+}
 
 
 @pytest.fixture

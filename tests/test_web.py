@@ -1,7 +1,6 @@
 """web: a page judges pictures in a browser, as Python judges them, and sends nothing anywhere."""
 
 import json
-import os
 import shutil
 import subprocess
 from functools import partial
@@ -24,7 +23,6 @@ from deepfake.scores import TrackScore
 ROOT = Path(__file__).parents[1]
 USUAL = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
 PREPARED = {"extract": {}, "detect": {"size": 64, "margin": 0.3, "weights": None}, "filter": {}}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LONG = 60_000  # ms
 DETECTORS = {  # what differs from the usual small network, of each member
     "pictures": [{"frames": 1}],
@@ -91,19 +89,6 @@ def site(exported, modules):
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", folder
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has none
-        running = started.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from tqdm import tqdm
 
 from deepfake.app.log.answers import scorer
 from deepfake.app.predict.outputs import Answers
 from deepfake.app.predict.several import Panel
 from deepfake.base import parallel
-from deepfake.inference import device
 from deepfake.video import Images
 
 if TYPE_CHECKING:
@@ -53,7 +51,11 @@ def processes(videos: int) -> int:
     """How many processes so many videos are worth: JOBS, else one a core; on a GPU, whose memory each takes, one."""
     if os.environ.get("JOBS"):
         return min(parallel.jobs(), max(1, videos))
-    return 1 if device().type != "cpu" or videos < 2 * EACH else min(parallel.jobs(), videos // EACH)
+    if videos < 2 * EACH:
+        return 1
+    from deepfake.inference import device  # PyTorch takes seconds to import: not for what the log knows
+
+    return 1 if device().type != "cpu" else min(parallel.jobs(), videos // EACH)
 
 
 def answers(files: Sequence[Path], question: Question, panel: Panel) -> Iterator[Answer]:
@@ -62,6 +64,8 @@ def answers(files: Sequence[Path], question: Question, panel: Panel) -> Iterator
         bar = tqdm(files, unit="video", disable=None if len(files) > 1 else True)
         yield from (answer(file, question, panel) for file in bar)
         return
+    import torch
+
     names = replace(question, detectors=tuple(Path(plain.name) for plain in panel.plain))  # none stands in silently
     threads = max(1, torch.get_num_threads() // count)
     yield from parallel.each(partial(elsewhere, question=names, threads=threads), files, "predict", most=count)
@@ -84,5 +88,7 @@ def elsewhere(file: Path, question: Question, threads: int) -> Answer:
 
 @cache
 def _panel(question: Question, threads: int) -> Panel:
+    import torch
+
     torch.set_num_threads(threads)
     return question.panel()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from deepfake.base.errors import UserError
@@ -80,6 +79,8 @@ def about(folder: Path) -> dict[str, Any]:
 
 def known(folder: Path, member: Any) -> dict[str, Any] | None:
     """What the faces of a member's training look like; None where nobody noted it."""
+    import numpy as np
+
     from deepfake import inference
 
     if (looks := inference.known_of(folder, member)) is None:
