@@ -34,7 +34,7 @@ ASKED = """() => {
   document.querySelector("input[type=file]").addEventListener("click", asked);
   window.showOpenFilePicker = () => { asked(); return Promise.reject(new DOMException("", "AbortError")) };
 }"""
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,14 @@ def same(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool
 # ---- resume
 
 
-@pytest.mark.parametrize(("schedule", "optimizer"), [("step", "adam"), ("plateau", "sgd"), ("cosine", "adamw")])
+@pytest.mark.parametrize(
+    ("schedule", "optimizer"),
+    [
+        pytest.param("step", "adam", marks=pytest.mark.slow),
+        pytest.param("plateau", "sgd", marks=pytest.mark.slow),
+        ("cosine", "adamw"),
+    ],
+)
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(folder, schedule, optimizer):
     p = P.model_copy(update={"schedule": schedule, "optimizer": optimizer})
     assert program(folder, p, dies_in=2) == -signal.SIGKILL
