@@ -16,6 +16,7 @@ from huggingface_hub import constants
 
 from deepfake.base import items
 from deepfake.base.errors import UserError
+from deepfake.learning import resume
 from deepfake.learning.batches import Tracks
 from deepfake.learning.devices import loading, trained_on
 from deepfake.train import TrainParams, fit, shape_of
@@ -263,3 +264,16 @@ def test_a_wrong_number_of_the_environment_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=f"{name}={value}: must be a number from"):
         (loading if name == "WORKERS" else trained_on)()
+
+
+def test_the_generators_of_a_gpu_go_on_too_each_rank_with_its_own(monkeypatch):
+    """On a machine without one, by what PyTorch is asked."""
+    restored = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [torch.tensor([7])])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", restored.append)
+    (own,) = resume.generators()
+    before = torch.rand(3)
+    resume.set_generators([own | {"cuda": [torch.tensor([5])]}, own], 1)
+    assert restored == [[torch.tensor([7])]]
+    assert torch.equal(torch.rand(3), before)
