@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from deepfake.base.disk import aside
 from deepfake.player.animation import Animation, moves
 from deepfake.player.decoding import rate, shown
-from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind
+from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind, reformatted
 from deepfake.player.frame import Frame, Images
 from deepfake.player.reading import Damaged, Info, Misled, Reading, over
 from deepfake.player.source import IMAGES, SUFFIXES, Unreadable, is_video, opened
@@ -94,7 +94,7 @@ def _write(path: Path, frames: Iterable[Frame], crf: int) -> int:
         for frame in chain([first], frames):
             picture = frame.picture
             if picture.format.name != form:
-                picture = picture.reformat(format=form, interpolation=EXACT)
+                picture = reformatted(picture, format=form, interpolation=EXACT)
                 if form in ("rgb24", "bgr0"):  # said to be of its old matrix, it would be read as YUV
                     picture.colorspace, picture.color_range = UNSAID, ColorRange.UNSPECIFIED
             last = max(last + 1, round(frame.time * 1000))  # a clock that stands still is not storable
@@ -131,7 +131,8 @@ def encode(path: Path, images: Iterable[Images], fps: float, *, bitrate: int = 0
     with aside(path) as new, _writer(new, "libx264", "yuv420p", options, clock=1 / rate, rate=rate) as put:
         for count, image in enumerate(images, start=1):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            put(picture.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG, interpolation=EXACT), count - 1)
+            picture = reformatted(picture, format="yuv420p", dst_color_range=ColorRange.MPEG, interpolation=EXACT)
+            put(picture, count - 1)
     return count
 
 
@@ -141,7 +142,7 @@ def _scaled(picture: av.VideoFrame, max_side: int | None) -> av.VideoFrame:
     if not max_side or longer <= max_side:
         return picture
     width, height = (max(2, side * max_side // longer // 2 * 2) for side in (picture.width, picture.height))
-    return picture.reformat(width=width, height=height, interpolation=Interpolation.AREA | ROUNDED)
+    return reformatted(picture, width=width, height=height, interpolation=Interpolation.AREA | ROUNDED)
 
 
 def _fitted(picture: av.VideoFrame, like: Kind) -> av.VideoFrame:
@@ -153,7 +154,8 @@ def _fitted(picture: av.VideoFrame, like: Kind) -> av.VideoFrame:
     if abs(width - like.width) <= 2 and abs(height - like.height) <= 2:
         width, height = like.width, like.height
     limited = like.form.startswith("yuv") and not like.form.startswith("yuvj")  # where nothing is said
-    picture = picture.reformat(
+    picture = reformatted(
+        picture,
         width=width,
         height=height,
         format=like.form,
@@ -227,10 +229,10 @@ def transcoded(images: Images, codec: str, quality: int) -> Images:
     packets = []
     for tick, image in enumerate(images):
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        picture = picture.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG)
+        picture = reformatted(picture, format="yuv420p", dst_color_range=ColorRange.MPEG)
         picture.pts, picture.time_base = tick, coder.time_base
         packets += coder.encode(picture)
     packets += coder.encode(None)
     decoder.extradata = coder.extradata
     frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
-    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+    return np.stack([reformatted(frame, format="rgb24").to_ndarray() for frame in frames])

@@ -4,6 +4,7 @@ JOBS, ENGINE and DASK_SCHEDULER come from the environment: they change the speed
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
@@ -16,6 +17,9 @@ from deepfake.base.progress import reported
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ENGINES = ("dask", "local")
+
+# it replaces one that has grown by 300 MB, as reading a large video makes it grow; nothing is lost
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
 
 
 def jobs() -> int:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-from deepfake.player.filters import EXACT
+from deepfake.player.filters import EXACT, reformatted
 
 PAPER = 203.0  # cd/m2, diffuse white
 PEAK = 1000.0  # cd/m2, of the brightest light that is told apart
@@ -64,7 +64,7 @@ def standard(picture: av.VideoFrame) -> av.VideoFrame:
         return picture
     if gamut == ColorPrimaries.UNSPECIFIED:
         gamut = ColorPrimaries.BT2020  # which PQ and HLG go with
-    deep = picture.reformat(format="rgb48le", interpolation=EXACT)
+    deep = reformatted(picture, format="rgb48le", interpolation=EXACT)
     lines = np.frombuffer(bytes(deep.planes[0]), np.uint16).reshape(deep.height, -1)
     values = lines[:, : 3 * deep.width].reshape(deep.height, deep.width, 3)
     shown = np.empty(values.shape, np.uint8)

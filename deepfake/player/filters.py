@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import av.error
@@ -35,6 +35,15 @@ def kind(picture: av.VideoFrame) -> Kind:
     return Kind(picture.width, picture.height, picture.format.name, picture.colorspace, picture.color_range)
 
 
+def reformatted(picture: av.VideoFrame, **how: Any) -> av.VideoFrame:
+    """The picture in another size, pixel format or range of levels, as PyAV's `reformat` is told.
+
+    By one thread: videos are read side by side, and a thread for each core, begun anew for each picture, costs more
+    than a small picture does.
+    """
+    return picture.reformat(**how, threads=1)
+
+
 def planar(picture: av.VideoFrame, square: bool = False) -> av.VideoFrame:
     """The picture in a pixel format that filters take as it is: planar, or grey; elsewhere they convert unasked.
 
@@ -50,7 +59,7 @@ def planar(picture: av.VideoFrame, square: bool = False) -> av.VideoFrame:
         name = "gbrp16le" if max(part.bits for part in form.components) > 8 else "gbrp"
     if square and name.startswith("yuv"):
         name = re.sub("422|440|411", "444", name)
-    return picture if name == form.name else picture.reformat(format=name, interpolation=EXACT)
+    return picture if name == form.name else reformatted(picture, format=name, interpolation=EXACT)
 
 
 class Chain:
@@ -61,6 +70,7 @@ class Chain:
         self.steps = list(steps)
         self.form = picture.format.name
         self.graph = av.filter.Graph()
+        self.graph.threads = 1  # as in reformatted
         source = self.graph.add(
             "buffer",
             video_size=f"{picture.width}x{picture.height}",

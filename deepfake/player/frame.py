@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation
 
-from deepfake.player.filters import EXACT, ROUNDED
+from deepfake.player.filters import EXACT, ROUNDED, reformatted
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -27,7 +27,7 @@ class Frame:
         """(H, W, 3) uint8 RGB, contiguous (dlib refuses strides)."""
         if self.picture.format.name == "gbrp":  # faces are stored so: nothing to convert
             return np.ascontiguousarray(self.picture.to_ndarray())
-        return np.ascontiguousarray(self.picture.to_ndarray(format="rgb24", interpolation=EXACT))
+        return np.ascontiguousarray(reformatted(self.picture, format="rgb24", interpolation=EXACT).to_ndarray())
 
     def grey(self, side: int | None = None) -> Images:
         """(H, W) uint8: brightness by the picture's own matrix, black 0 and white 255, contiguous.
@@ -36,7 +36,9 @@ class Frame:
         No colours are converted where the picture has them apart from its brightness (YUV, grey).
         """
         if side:
-            small = self.picture.reformat(side, side, "gray", interpolation=Interpolation.AREA | ROUNDED)
+            small = reformatted(
+                self.picture, width=side, height=side, format="gray", interpolation=Interpolation.AREA | ROUNDED
+            )
             return np.asarray(small.to_ndarray(), np.uint8)
         form = self.picture.format
         if form.is_planar and form.name.startswith(("yuv", "nv")) and form.components[0].bits == 8:
@@ -54,9 +56,9 @@ class Frame:
         picture, form = self.picture, self.picture.format
         if not form.is_planar and len(form.components) > 1:
             deep = max(component.bits for component in form.components) > 8
-            picture = picture.reformat(format="gbrp16le" if deep else "gbrp", interpolation=EXACT)
+            picture = reformatted(picture, format="gbrp16le" if deep else "gbrp", interpolation=EXACT)
         elif form.has_palette or form.is_bit_stream:
-            picture = picture.reformat(format="gbrp", interpolation=EXACT)
+            picture = reformatted(picture, format="gbrp", interpolation=EXACT)
         lengths = [0] * len(picture.planes)  # bytes of a line
         for part in picture.format.components:
             lengths[part.plane] += part.width * ((part.bits + 7) // 8)
