@@ -109,22 +109,23 @@ def _among(column: "pd.Series[str]", names: list[str]) -> "pd.Series[bool]":
     return column.isin(names)
 
 
-def keep(path: Path, target: Path, p: Policy) -> dict[str, Any]:
+def keep(path: Path, target: Path, p: Policy, room: int = 0) -> dict[str, Any]:
     """Write the frames to keep of the video at `path` to `target`, and what is known of the video as a row.
 
     Never raises for a bad video: `status` is "ok", "truncated" (what decodes is kept), or why there are no frames,
-    and `reason` says it in words. Decoded once, where the file says truly when its frames are shown.
+    and `reason` says it in words. Decoded once, where the file says truly when its frames are shown. `room`: bytes that
+    the frames may take unpacked, which saves the time of packing files that are soon gone.
     """
     try:
         times = list(video.packet_times(path))
         planned = pick(times, p) if times else [0]
         whole = p.model_copy(update={"decode": "whole"})
         try:
-            saved = _save(path, target, planned, p)
+            saved = _save(path, target, planned, p, room)
         except video.Misled:
-            saved = _save(path, target, planned, whole)
+            saved = _save(path, target, planned, whole, room)
         if (wanted := pick(saved.reading.times, p)) != planned:  # the headers lied; now the frames are known
-            saved = _save(path, target, wanted, whole)
+            saved = _save(path, target, wanted, whole, room)
     except video.Unreadable as error:
         nothing = {"frames": 0, "kept": 0, "places": [], "pictures_sha256": "", "fingerprint": ""}
         return {"status": error.status, "reason": str(error)} | nothing
@@ -152,7 +153,7 @@ class Saved(NamedTuple):
     fingerprint: str  # of what they look like: close in a copy that is encoded anew
 
 
-def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> Saved:
+def _save(path: Path, target: Path, wanted: list[int], p: Policy, room: int = 0) -> Saved:
     """Save the wanted frames, the first of the video shown at 0 s."""
     reading = video.Reading(path, wanted, seconds=p.seconds, needed=p.decode == "needed")
     fault: list[str] = []
@@ -169,7 +170,8 @@ def _save(path: Path, target: Path, wanted: list[int], p: Policy) -> Saved:
             fault.append(f"{len(reading.times)} frames decode, then: {error}")
 
     greys: dict[int, video.Images] = {}
-    video.save(target, _looked_at(chosen(), len(wanted), greys), p.crf, p.max_side)
+    raw = room // max(1, len(wanted))
+    video.save(target, _looked_at(chosen(), len(wanted), greys), p.crf, p.max_side, raw)
     return Saved(reading, "".join(fault), digest.hexdigest(), alike.fingerprint(list(greys.values())))
 
 

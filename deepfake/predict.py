@@ -25,6 +25,7 @@ from deepfake.scores import EDGE, THRESHOLD, TrackScore, together
 from deepfake.video import Images
 
 SEEN = ("no_face", "too_few_faces")  # a video was looked at, and nothing can be said of it
+ROOM = 2**28  # bytes that the frames of a video may take, unpacked, while faces are found in them
 Progress = Callable[[float, float], None]
 
 
@@ -53,7 +54,7 @@ def prepared(path: Path, detector: Detector) -> Iterator[Prepared]:
 def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
     """The good faces of a video, their files in an empty folder."""
     frames = scratch / extract.FRAMES
-    row = extract.keep(path, frames, policy(detector))
+    row = extract.keep(path, frames, policy(detector), ROOM)
     if row["status"] not in USABLE:
         return Prepared(row["status"], row["reason"], pd.DataFrame(), {}, row)
     return good_faces(frames, row, detector, str(path))
@@ -146,7 +147,7 @@ def look(frames: Iterator[films.Frame], reading: films.Reading, detector: Detect
     p = policy(detector)
     with TemporaryDirectory() as folder:
         file = Path(folder, extract.FRAMES)
-        kept = films.save(file, frames, p.crf, p.max_side)
+        kept = films.save(file, frames, p.crf, p.max_side, ROOM // p.frames_per_video if p.sampling == "count" else 0)
         row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width, "height": reading.info.height}
         prediction = scored(Path(), good_faces(file, row, detector, ""), detector)
     return Window(

@@ -62,12 +62,13 @@ def images(path: Path) -> Images:
     return np.stack([frame.rgb() for frame in read(path)])
 
 
-def save(path: Path, frames: Iterable[Frame], crf: int = 0, max_side: int | None = None) -> int:
+def save(path: Path, frames: Iterable[Frame], crf: int = 0, max_side: int | None = None, raw: int = 0) -> int:
     """Write the frames, at least one, as intra-only Matroska in their own pixel format and on their own clock.
 
     Returns how many. Lossless at crf 0 (H.264 qp 0, or FFV1 where that cannot hold the format), and byte-equal for
     equal frames. `max_side` px: larger frames are scaled down. Where their kind changes on the way, all become of the
     kind that most are of, the larger one if in doubt, so that as few as possible are made of pixels not their own.
+    `raw`: bytes of a picture, up to which common ones are not packed at crf 0: for files that are soon read and gone.
     """
     scaled = (replace(frame, picture=_scaled(frame.picture, max_side)) for frame in frames)
     counts: dict[Kind, int] = {}
@@ -75,19 +76,21 @@ def save(path: Path, frames: Iterable[Frame], crf: int = 0, max_side: int | None
     with aside(path) as new:
         for like, run in groupby(scaled, key=lambda frame: kind(frame.picture)):
             parts.append(new if not parts else new.with_name(f"part{len(parts)}.mkv"))
-            counts[like] = counts.get(like, 0) + _write(parts[-1], run, crf)
+            counts[like] = counts.get(like, 0) + _write(parts[-1], run, crf, raw)
         if len(counts) > 1:
             parts[0] = new.rename(new.with_name("part0.mkv"))
             best = max(counts, key=lambda like: (counts[like], like.width * like.height))
-            _write(new, (replace(f, picture=_fitted(f.picture, best)) for part in parts for f in read(part)), crf)
+            _write(new, (replace(f, picture=_fitted(f.picture, best)) for part in parts for f in read(part)), crf, raw)
     return sum(counts.values())
 
 
-def _write(path: Path, frames: Iterable[Frame], crf: int) -> int:
+def _write(path: Path, frames: Iterable[Frame], crf: int, raw: int) -> int:
     """Write frames of one kind; how many."""
     frames = iter(frames)
     first = next(frames)
     codec, form = _storage(first.picture, crf)
+    if form == "yuv420p" and not crf and first.picture.width * first.picture.height * 3 / 2 <= raw:
+        codec = "rawvideo"
     options = {"crf": str(crf)} if crf else {"qp": "0"}
     with _writer(path, codec, form, options | INTRA if "264" in codec else SITED) as put:
         count, last = 0, -1

@@ -294,6 +294,22 @@ def test_frames_are_scaled_down_and_stored_with_loss_where_said(odd, tmp_path):
     assert (tmp_path / "small.mkv").stat().st_size < (tmp_path / "full.mkv").stat().st_size / 10
 
 
+@pytest.mark.parametrize("kind", ["plain", "variable rate", "10 bit", "odd sides", "grey", "truncated", "full range"])
+def test_frames_are_the_same_packed_or_not(odd, film, heads, tmp_path, kind):
+    path = film(tmp_path / "a.mp4", heads[0], form="yuvj420p") if kind == "full range" else odd(kind)
+    rows = [keep(path, tmp_path / f"{room}.mkv", COUNT, room) for room in (0, 2**16, 2**28)]
+    assert rows[0] == rows[1] == rows[2]
+    packed, raw = (list(video.read(tmp_path / f"{room}.mkv")) for room in (0, 2**28))
+    assert [f.time for f in packed] == [f.time for f in raw]
+    for before, after in zip(packed, raw, strict=True):
+        np.testing.assert_array_equal(before.rgb(), after.rgb())
+        np.testing.assert_array_equal(before.grey(32), after.grey(32))
+        assert before.picture.color_range == after.picture.color_range
+    little, none, much = (video.probe(tmp_path / f"{room}.mkv").codec for room in (2**16, 0, 2**28))
+    assert little == none != "rawvideo"
+    assert (much == "rawvideo") == (packed[0].picture.format.name == "yuv420p")
+
+
 def test_a_rerun_is_equal_to_the_byte(odd, tmp_path):
     for name in "ab":
         keep(odd("plain"), tmp_path / f"{name}.mkv", COUNT)
