@@ -4,6 +4,7 @@ What train leaves is a folder of networks; calibrate adds the card that makes a 
 how logits become P(fake), and the model file of the face detector, if it has one. It needs nothing outside itself.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -24,6 +25,7 @@ from deepfake.scores import Scoring
 if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
     from torch import Tensor
 
+BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
 KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
 FORMAT = 4
@@ -111,6 +113,17 @@ def save(
 def read_networks(folder: Path) -> NetworksCard:
     """What is said of the networks of a folder. Raises UserError."""
     return _read(folder / NETWORKS, NetworksCard)
+
+
+def home(folder: Path, or_builtin: bool = False) -> Path:
+    """Where the files of a detector are: in its folder, or by the name "builtin" those of what is shipped.
+
+    `or_builtin`: what is shipped stands in where there is no such folder, which is said.
+    """
+    if or_builtin and not folder.exists():
+        print(f"no {folder}: the detector that is shipped is used; see docs/builtin.md", file=sys.stderr)
+        return BUILTIN
+    return BUILTIN if folder == Path(BUILTIN.name) else folder
 
 
 def read(folder: Path) -> Card:

@@ -1,7 +1,6 @@
 """inference: trained networks over the faces of a track, and the detector that they, their scoring and params make."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from deepfake.novelty import Gaussian
 from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
 
-BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px: what memory it takes is bounded
 Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
 
@@ -142,10 +140,7 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
     `or_builtin`: what is shipped stands in where there is no such folder, which is said. Raises UserError where there
     is no detector, or a broken one.
     """
-    if folder == Path(BUILTIN.name) or (or_builtin and not folder.exists()):
-        if or_builtin:
-            print(f"no {folder}: the detector that is shipped is used; see docs/builtin.md", file=sys.stderr)
-        folder = BUILTIN
+    folder = bundle.home(folder, or_builtin)
     card = bundle.read(folder)
     members = []
     for member in bundle.read_networks(folder).members:

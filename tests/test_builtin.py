@@ -46,18 +46,18 @@ def test_its_stages_are_those_of_the_house():
     assert {name: plain(stage) for name, stage in stages.items()} == {name: plain(house[name]) for name in stages}
     assert set(stages) == {"code", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"}
     [shipped] = own["ship"]["outs"]
-    assert (HERE / next(iter(shipped))).resolve() == inference.BUILTIN
+    assert (HERE / next(iter(shipped))).resolve() == bundle.BUILTIN
 
 
 def test_it_is_small_whole_and_learnt_from_no_research_data():
-    files = list(inference.BUILTIN.iterdir())
+    files = list(bundle.BUILTIN.iterdir())
     assert sum(file.stat().st_size for file in files) < 10e6
-    assert bundle.read(inference.BUILTIN).validation["untrained"] == ""
+    assert bundle.read(bundle.BUILTIN).validation["untrained"] == ""
     assert not any(re.search("utk|research", file.read_text()) for file in files if file.suffix in (".json", ".csv"))
 
 
 def test_it_was_trained_by_the_params_of_its_pipeline():
-    [member] = bundle.read_networks(inference.BUILTIN).members
+    [member] = bundle.read_networks(bundle.BUILTIN).members
     assert member.settings == TrainParams.model_validate(PARAMS["train"]).model_dump(mode="json")
 
 

@@ -205,8 +205,8 @@ def test_several_processes_say_what_one_says_in_the_same_order(deepfake, detecto
     ("jobs", "device", "videos", "count"),
     [
         ("", "cpu", 100, 6),  # one a core
-        ("", "cpu", 8, 2),  # each has some
-        ("", "cpu", 7, 1),
+        ("", "cpu", 16, 2),  # each has some
+        ("", "cpu", 15, 1),
         ("", "cuda", 100, 1),  # each would hold the networks
         ("3", "cuda", 100, 3),
         ("3", "cpu", 2, 2),

@@ -18,7 +18,7 @@ import httpx2 as httpx
 import pytest
 from served import Served, answer
 
-from deepfake import inference, video
+from deepfake import bundle, inference, video
 from deepfake.app.service.limits import MB, Limits
 from deepfake.predict import predict
 
@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 def site(tmp_path_factory):
     """The page with two detectors, that takes 2 MB."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copytree(inference.BUILTIN, folder / "twin")
+    shutil.copytree(bundle.BUILTIN, folder / "twin")
     more = ("--port", "0", "--detector", str(folder / "twin"), "--limit", "megabytes=2", "--limit", "idle_seconds=2")
     running = Served(folder / "home", *more, command="app", DEEPFAKE_DB_URL=f"sqlite:///{folder}/log.db")
     running.listens()
@@ -130,7 +130,7 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
     if find_spec("captum"):
         page.get_by_text("What speaks for that score").first.click()
         page.get_by_text("Grad-CAM").first.wait_for()
-    expected = predict(long, inference.load(inference.BUILTIN))
+    expected = predict(long, inference.load(bundle.BUILTIN))
     job = json.loads(kept(page, "JSON"))
     assert [result["model"] for result in job["results"]] == ["builtin", "twin"]
     assert [result["score"] for result in job["results"]] == [pytest.approx(expected.score, abs=1e-5)] * 2

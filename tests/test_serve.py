@@ -16,7 +16,7 @@ from served import Http, answer
 pytest.importorskip("fastapi")
 pytest.importorskip("pebble")
 
-from deepfake import inference
+from deepfake import bundle, inference
 from deepfake.app.service.limits import MB, Limits
 from deepfake.predict import predict
 
@@ -91,7 +91,7 @@ def test_a_video_gets_what_predict_says_with_its_boxes(server, clip):
     assert (whole["name"], whole["bytes"], whole["state"]) == (clip.name, clip.stat().st_size, "done")
     assert (whole["video"]["width"], whole["video"]["height"], whole["video"]["frames"]) == (256, 256, 12)
     result = whole["results"][0]
-    expected = json.loads(json.dumps(predict(clip, inference.load(inference.BUILTIN)).to_dict()))
+    expected = json.loads(json.dumps(predict(clip, inference.load(bundle.BUILTIN)).to_dict()))
     del expected["path"]
     assert {key: result[key] for key in expected} == expected
     assert (result["model"], result["outcome"]) == ("builtin", "SCORED")

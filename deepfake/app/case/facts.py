@@ -41,7 +41,7 @@ def gathered(
 
     `prediction`: what that detector says of it, where that is known.
     """
-    home = inference.BUILTIN if folder == Path("builtin") else folder
+    home = bundle.home(folder)
     card = bundle.read(home)
     digest = content_of(path)
     if digest is None:

@@ -45,17 +45,12 @@ class Scorer:
 
         if self.backend != "torch":
             return library.Detector.load(self.folder, backend=self.backend)
-        return inference.load(self.folder, or_builtin=self.or_builtin)
+        return inference.load(self.home)
 
     @cached_property
     def home(self) -> Path:
         """The folder of what is used, all files of which are those that its card names. Raises UserError."""
-        home = self.folder
-        if home == Path("builtin") or (self.or_builtin and not home.exists()):
-            from deepfake.inference import BUILTIN
-
-            self.detector  # noqa: B018 (says that what is shipped stands in)
-            home = BUILTIN
+        home = bundle.home(self.folder, self.or_builtin)
         bundle.read(home)
         return home
 
@@ -135,10 +130,12 @@ def scorer(
     backend: str = "torch",
     window: float = WINDOW,
     progress: "Progress | None" = None,
+    ready: bool = True,
 ) -> Scorer | Logged[Scorer]:
     """What scores videos; by way of the log if so, or, where it is None, if DEEPFAKE_DB_URL names one.
 
-    Who names a database wants all in it: a flag that is forgotten once would leave a gap. Raises UserError.
+    Who names a database wants all in it: a flag that is forgotten once would leave a gap. `ready`: without a log it is
+    loaded at once, not with the first video. Raises UserError.
     """
     folder = detector or Path("models/detector")
     plainly = Scorer(folder, detector is None, backend, window, progress)
@@ -146,7 +143,7 @@ def scorer(
         return Logged(plainly, door.opened(), plainly.sha256, version(backend, window), anew)
     if anew:
         raise UserError("--anew without a log: all is scored anew", "add --log")
-    plainly.detector  # noqa: B018 (what is wrong with it is said before any video)
+    plainly.detector if ready else plainly.home  # noqa: B018 (what is wrong with it is said before any video)
     return plainly
 
 

@@ -18,7 +18,8 @@ from deepfake.video import Images
 if TYPE_CHECKING:
     from deepfake.predict import Progress
 
-EACH = 4  # videos of a process at least: it takes as long to start as some of them
+EACH = 8  # videos of a process at least: it takes as long to start as some of them
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))  # of GPUs: PyTorch, which could say, takes seconds to import
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Question:
     window: float  # s
     explain: bool
 
-    def panel(self, progress: "Progress | None" = None) -> Panel:
-        """Whom it is asked. Raises UserError."""
-        settings = (self.log, self.anew, self.backend, self.window, progress)
+    def panel(self, progress: "Progress | None" = None, ready: bool = True) -> Panel:
+        """Whom it is asked; `ready`: loaded. Raises UserError."""
+        settings = (self.log, self.anew, self.backend, self.window, progress, ready)
         return Panel([scorer(folder, *settings) for folder in self.detectors])
 
 
@@ -51,11 +52,8 @@ def processes(videos: int) -> int:
     """How many processes so many videos are worth: JOBS, else one a core; on a GPU, whose memory each takes, one."""
     if os.environ.get("JOBS"):
         return min(parallel.jobs(), max(1, videos))
-    if videos < 2 * EACH:
-        return 1
-    from deepfake.inference import device  # PyTorch takes seconds to import: not for what the log knows
-
-    return 1 if device().type != "cpu" else min(parallel.jobs(), videos // EACH)
+    gpu = os.environ.get("DEVICE", "cuda" if any(driver.exists() for driver in DRIVERS) else "cpu") != "cpu"
+    return 1 if gpu else min(parallel.jobs(), max(1, videos // EACH))
 
 
 def answers(files: Sequence[Path], question: Question, panel: Panel) -> Iterator[Answer]:
@@ -64,11 +62,8 @@ def answers(files: Sequence[Path], question: Question, panel: Panel) -> Iterator
         bar = tqdm(files, unit="video", disable=None if len(files) > 1 else True)
         yield from (answer(file, question, panel) for file in bar)
         return
-    import torch
-
     names = replace(question, detectors=tuple(Path(plain.name) for plain in panel.plain))  # none stands in silently
-    threads = max(1, torch.get_num_threads() // count)
-    yield from parallel.each(partial(elsewhere, question=names, threads=threads), files, "predict", most=count)
+    yield from parallel.each(partial(elsewhere, question=names), files, "predict", most=count)
 
 
 def answer(file: Path, question: Question, panel: Panel) -> Answer:
@@ -81,14 +76,11 @@ def answer(file: Path, question: Question, panel: Panel) -> Answer:
     return Answer(file, told, list(strips(file, panel)))
 
 
-def elsewhere(file: Path, question: Question, threads: int) -> Answer:
+def elsewhere(file: Path, question: Question) -> Answer:
     """What is said of a file in a process of its own, whose detectors stay for the next."""
-    return answer(file, question, _panel(question, threads))
+    return answer(file, question, _panel(question))
 
 
 @cache
-def _panel(question: Question, threads: int) -> Panel:
-    import torch
-
-    torch.set_num_threads(threads)
+def _panel(question: Question) -> Panel:
     return question.panel()

@@ -78,7 +78,7 @@ def predict(
     from deepfake.app.predict import asking, outputs
 
     question = asking.Question(tuple(detector or [None]), log, anew, backend, length, bool(explain))
-    panel = question.panel(seconds())
+    panel = question.panel(seconds(), ready=asking.processes(len(files)) == 1)
     complete = True
     with ExitStack() as stack:
         sinks = [stack.enter_context(outputs.table(table))] if table else []

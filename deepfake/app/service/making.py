@@ -9,10 +9,10 @@ from deepfake import annotate
 from deepfake.app.case import command as filing
 from deepfake.app.case.facts import gathered
 from deepfake.app.log import answers
-from deepfake.app.service.models import BUILTIN
 from deepfake.app.service.refusal import Refused
 from deepfake.app.service.work import Order
 from deepfake.base.disk import aside
+from deepfake.bundle import BUILTIN
 from deepfake.prediction import Prediction
 from deepfake.video import Unreadable
 

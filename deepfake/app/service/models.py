@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import deepfake
 from deepfake import bundle
+from deepfake.bundle import BUILTIN
 
 USUAL = Path("models/detector")
-BUILTIN = Path(deepfake.__file__).parent / "builtin"  # the detector that is shipped, as inference has it
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def load(folders: Sequence[Path]) -> dict[str, Model]:
     Without any, the pipeline's where there is one, else what is shipped. Raises UserError where one is broken.
     """
     folders = list(dict.fromkeys(folders)) or [USUAL if USUAL.exists() else BUILTIN]
-    homes = [BUILTIN if folder == Path(BUILTIN.name) else folder for folder in folders]
+    homes = [bundle.home(folder) for folder in folders]
     names = [folder.resolve().name for folder in homes]
     own = [name if names.count(name) == 1 else str(home) for name, home in zip(names, homes, strict=True)]
     return {name: _model(name, home) for name, home in zip(own, homes, strict=True)}
