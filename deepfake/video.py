@@ -20,7 +20,7 @@ from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind, reform
 from deepfake.player.frame import Frame, Images
 from deepfake.player.reading import Damaged, Info, Misled, Reading, over
 from deepfake.player.source import IMAGES, SUFFIXES, Unreadable, is_video, opened
-from deepfake.player.tiles import Tiles, tiled
+from deepfake.player.stills import Still, misread
 
 __all__ = ["IMAGES", "SUFFIXES", "Damaged", "Frame", "Images", "Info", "Misled", "Reading", "Unreadable", "is_video"]
 __all__ += ["encode", "images", "over", "packet_times", "probe", "read", "recording", "save"]
@@ -44,8 +44,8 @@ def packet_times(path: Path) -> tuple[float, ...]:
     with opened(path) as (container, stream):
         if moves(path):
             return Animation(path).times
-        if tiled(stream):
-            return Tiles.times
+        if misread(path, stream):
+            return Still.times
         packets = [packet.pts for packet in container.demux(stream) if shown(packet)]
         fps, clock = rate(stream), float(stream.time_base or 0)
         known = sorted(pts * clock for pts in packets if pts is not None)

@@ -16,7 +16,7 @@ from deepfake.player.fields import Deinterlacer
 from deepfake.player.frame import Frame
 from deepfake.player.needed import Plan, plan
 from deepfake.player.source import Unreadable, opened
-from deepfake.player.tiles import Tiles, tiled
+from deepfake.player.stills import Still, misread
 
 
 class Misled(Exception):
@@ -76,9 +76,11 @@ class Reading:
         with opened(self.path) as (container, stream):
             todo = self._plan()
             places = {time: place for place, time in enumerate(todo.times)} if todo else {}
-            decoding: Animation | Tiles | Decoding = Decoding(container, stream, todo)
-            if moves(self.path) or tiled(stream):
-                decoding = Animation(self.path) if moves(self.path) else Tiles(self.path, container)
+            decoding: Animation | Still | Decoding = Decoding(container, stream, todo)
+            if moves(self.path):
+                decoding = Animation(self.path)
+            elif misread(self.path, stream):
+                decoding = Still(self.path, container)
             fields, aspect, ratio, ended = Deinterlacer(), Fraction(1), None, True
             own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
             upright = geometry.Upright(own[0] if own[0] != own[1] and geometry.square(own[0]) != 1 else None)

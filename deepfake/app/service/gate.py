@@ -16,7 +16,7 @@ from deepfake.player import geometry
 from deepfake.player.animation import moves
 from deepfake.player.decoding import rate, shown
 from deepfake.player.source import Unreadable, opened
-from deepfake.player.tiles import Tiles, tiled
+from deepfake.player.stills import Still, misread
 
 CHUNKS = 12  # bytes before the first chunk of a WebP file
 HEAD = 8  # bytes of a chunk's name and size
@@ -40,7 +40,7 @@ def look(path: Path, limits: Limits) -> Facts:
         with opened(path) as (container, stream):
             if moves(path):
                 return _moving(path, limits)
-            return _tiled(path, container, limits) if tiled(stream) else _told(container, stream, limits)
+            return _still(path, container, limits) if misread(path, stream) else _told(container, stream, limits)
     except Unreadable as error:
         kind = "empty" if "is empty" in str(error) else "not_a_video"
         raise Refused(kind, f"{error} ({error.status})") from None
@@ -98,11 +98,11 @@ def _moving(path: Path, limits: Limits) -> Facts:
     return Facts("webp", width, height, duration / 1000, count)
 
 
-def _tiled(path: Path, container: av.container.InputContainer, limits: Limits) -> Facts:
-    """Of a picture that is stored in tiles, by its head."""
-    width, height = Tiles(path, container).size
+def _still(path: Path, container: av.container.InputContainer, limits: Limits) -> Facts:
+    """Of a picture that Pillow reads, by its head."""
+    width, height = Still(path, container).size
     _small(width, height, limits)
-    return Facts("tiles", width, height, 0.0, 1)
+    return Facts("still", width, height, 0.0, 1)
 
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:

@@ -1,8 +1,9 @@
-"""tiles: a picture that a phone stored in tiles is read whole and upright, and what is wrong with it is said."""
+"""stills: what a phone stored in tiles, and JPEG in TIFF, is read as it is shown, and what is wrong with it is said."""
 
 import heic
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepfake import video
 from deepfake.app.service import gate
@@ -57,3 +58,21 @@ def test_its_size_is_known_before_it_is_decoded(tmp_path, scene):
     assert (facts.width, facts.height, facts.frames) == (320, 192, 1)
     with pytest.raises(Refused, match="320 x 192 px are above"):
         gate.look(path, Limits(pixels=320 * 192 - 1))
+
+
+@pytest.mark.parametrize(("packing", "off"), [("jpeg", 3), ("tiff_lzw", 0), ("raw", 0)])
+def test_a_tiff_is_no_darker_for_how_it_is_packed(tmp_path, scene, packing, off):
+    path = tmp_path / "a.tif"
+    Image.fromarray(scene).save(path, compression=packing)
+    (image,) = video.images(path)
+    assert np.abs(image.astype(int) - scene).mean() <= off
+    assert (gate.look(path, Limits()).width, video.probe(path).packet_times) == (320, (0.0,))
+
+
+def test_jpeg_in_tiff_that_is_cut_is_said(tmp_path, scene):
+    path = tmp_path / "a.tif"
+    Image.fromarray(scene).save(path, compression="jpeg")
+    path.write_bytes(path.read_bytes()[:1500] + bytes(300))
+    row = keep(path, tmp_path / "frames.mkv", Policy.model_validate(SETTINGS | {"decode": "whole"}))
+    assert row["status"] in ("decode_error", "no_video")
+    assert row["reason"]
