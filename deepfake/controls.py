@@ -30,6 +30,7 @@ class ControlsParams(Params):
 
     seed: int = Field(ge=0)  # of folds and resamples
     resamples: int = Field(ge=100)  # of the people
+    faces: bool = False  # whether those of reals on two sides are compared
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class Control:
 def sides(leaks: Sequence[str]) -> Control:
     """No person, source or file may be on two sides of the split."""
     return Control("sides", not leaks, _listed(leaks) or "no person, source or file is on two sides of the split")
+
+
+def faces(pairs: pd.DataFrame | None) -> Control:
+    """Nobody may be on two sides under two names; whether two who look alike are one person, a person has to see."""
+    if pairs is None:
+        return Control("faces", None, "not compared: controls.faces is false")
+    if pairs.empty:
+        return Control("faces", True, "no two people of two sides look like one")
+    named = [f"{pair.one} ({pair.split}) and {pair.other} ({pair.other_split})" for pair in pairs.itertuples()]
+    return Control("faces", None, f"one person, or two who look alike? `deepfake split audit` shows: {_listed(named)}")
 
 
 def fitted_on(validation: pd.DataFrame, splits: pd.DataFrame) -> Control:

@@ -8,6 +8,7 @@ import pandas as pd
 from deepfake import bundle, controls
 from deepfake.base import items, params, tables
 from deepfake.base.params import Params
+from deepfake.dataset import lookalikes
 from deepfake.dataset.videos import read
 from deepfake.measures import background
 from deepfake.split import leaks
@@ -20,6 +21,7 @@ def run(
     detector: In = Path("models/detector"),
     videos: In = Path("data/videos.csv"),
     frames: In = Path("data/frames"),
+    faces: In = Path("data/faces"),
     kept: In = Path("data/kept.parquet"),
     splits: In = Path("data/splits.csv"),
     predictions: In = Path("reports/predictions.csv"),
@@ -38,6 +40,7 @@ def run(
     ).T
     results = [
         controls.sides(leaks(listed.drop(columns="split").merge(dealt[["video_id", "split"]], on="video_id"))),
+        controls.faces(lookalikes.across(dealt, seen, faces) if p.faces else None),
         controls.fitted_on(bundle.read_validation(detector), dealt),
         controls.threshold(read(predictions)),
         *controls.metadata(listed, dealt, p),

@@ -52,6 +52,15 @@ def test_what_is_on_two_sides_is_found_by_name(columns, text):
     assert text in control.finding
 
 
+def test_faces_of_two_names_that_look_like_one_are_named_and_left_to_people():
+    assert controls.faces(None).fine is None
+    pairs = pd.DataFrame({"one": ["a"], "split": ["train"], "other": ["b"], "other_split": ["test"], "distance": [0.2]})
+    assert controls.faces(pairs.head(0)).fine
+    control = controls.faces(pairs)
+    assert control.fine is None
+    assert "a (train) and b (test)" in control.finding
+
+
 # ---- fitted on the test
 
 
