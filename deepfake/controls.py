@@ -73,8 +73,8 @@ def fitted_on(validation: pd.DataFrame, splits: pd.DataFrame) -> Control:
 
 
 def threshold(predictions: pd.DataFrame) -> Control:
-    """The verdicts are those of the threshold that was frozen before the test."""
-    scored = predictions[predictions["score"].notna()]
+    """The verdicts are those of the threshold that was frozen before the test; who abstains gives none."""
+    scored = predictions[predictions["verdict"].isin(("fake", "real"))]
     other = scored["video_id"][scored["verdict"].eq("fake") != scored["score"].ge(THRESHOLD)].tolist()
     sentence = f"the verdicts are those of the frozen threshold, {THRESHOLD}"
     return Control(

@@ -76,6 +76,7 @@ def test_a_calibrator_fitted_on_the_test_is_found_by_name():
 def test_a_threshold_taken_from_the_test_is_found_by_name():
     scored = pd.DataFrame({"video_id": list("abc"), "score": [0.4, 0.5, np.nan], "verdict": ["real", "fake", None]})
     assert controls.threshold(scored).fine
+    assert controls.threshold(scored.assign(verdict=["real", "inconclusive", None])).fine  # unlike the training data
     wrong = controls.threshold(scored.assign(verdict=["fake", "fake", None]))
     assert not wrong.fine
     assert wrong.finding == "verdicts of another threshold than 0.5: a"
