@@ -15,7 +15,10 @@ CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
     "models.encoders": "train.encoder",
     "models.heads": "train.head",
 }
-USED_BY = {"deepfake.pseudo": "augment.self_blend"}  # package: the key that gives it a use
+USED_BY = {  # package or module: the key that gives it a use
+    "deepfake.pseudo": "augment.self_blend",
+    "deepfake.dataset.lookalikes": "controls.faces",
+}
 ELSEWHERE = {("extra", "layouts"): "evaluate.extra.layout"}  # of a stage and kind, where another key chooses
 WEIGHTS = {  # stage: the key that may name a file: of weights, a list
     "calibrate": "detect.weights",  # which it copies

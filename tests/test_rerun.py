@@ -78,6 +78,12 @@ def test_how_blends_are_made_counts_where_they_are_made(house, file, old, new):
     assert not set(LANDMARKS) & set(stale(lambda: edited(house / "deepfake" / file, new, old)))
 
 
+def test_how_faces_are_compared_counts_where_they_are_compared(house):
+    file, old, new = house / "deepfake/likeness.py", "SIDE, MARGIN = 150", "SIDE, MARGIN = 151"
+    assert "controls" not in stale(lambda: edited(file, old, new))
+    assert "controls" in stale(lambda: edited(file, new, old), controls={"faces": True})
+
+
 @pytest.mark.parametrize(
     ("package", "stages"),
     [

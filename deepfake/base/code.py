@@ -34,7 +34,7 @@ NEUTRAL = {
 def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
     """What shapes the results of the modules, as JSON; equal on machines with equal code and libraries.
 
-    `unused` are packages of ours that they import, and that the settings leave without a use.
+    `unused` are packages and modules of ours that they import, and that the settings leave without a use.
     """
     reached = closure(*modules, unused=unused)
     outside = {name for module in reached for name in imported(module) if not is_ours(name)}
@@ -48,14 +48,15 @@ def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
 def closure(*modules: str, unused: Collection[str] = ()) -> list[str]:
     """The modules and all of ours that they import, directly or not, lazily or not; sorted.
 
-    Without those that are neutral, and those of the packages that are unused.
+    Without those that are neutral, and those that are unused, alone or as a package.
     """
     reached: set[str] = set()
     todo = list(modules)
     while todo:
         if (module := todo.pop()) not in reached | set(NEUTRAL):
             reached.add(module)
-            todo += [name for name in imported(module) if is_ours(name) and name.rpartition(".")[0] not in unused]
+            ours = [name for name in imported(module) if is_ours(name)]
+            todo += [name for name in ours if name not in unused and name.rpartition(".")[0] not in unused]
     return sorted(reached)
 
 
