@@ -222,6 +222,21 @@ def test_as_many_processes_as_are_worth_their_start(monkeypatch, jobs, device, v
     assert asking.processes(videos) == count
 
 
+@pytest.mark.parametrize("said", [None, ""])
+def test_a_gpu_is_known_by_its_driver_where_nobody_names_a_device(monkeypatch, tmp_path, said):
+    from deepfake.app.predict import asking
+
+    monkeypatch.delenv("JOBS")
+    monkeypatch.delenv("DEVICE", raising=False)
+    if said is not None:
+        monkeypatch.setenv("DEVICE", said)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    monkeypatch.setattr(asking, "DRIVERS", (tmp_path / "none",))
+    assert asking.processes(100) == 6
+    monkeypatch.setattr(asking, "DRIVERS", (tmp_path / "none", tmp_path))
+    assert asking.processes(100) == 1
+
+
 def test_ctrl_c_ends_all_processes(films, detector, odd):
     for number in range(40):
         shutil.copy(odd("plain"), films / f"f{number}.mp4")

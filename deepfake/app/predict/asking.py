@@ -52,7 +52,7 @@ def processes(videos: int) -> int:
     """How many processes so many videos are worth: JOBS, else one a core; on a GPU, whose memory each takes, one."""
     if os.environ.get("JOBS"):
         return min(parallel.jobs(), max(1, videos))
-    gpu = os.environ.get("DEVICE", "cuda" if any(driver.exists() for driver in DRIVERS) else "cpu") != "cpu"
+    gpu = (os.environ.get("DEVICE") or ("cuda" if any(driver.exists() for driver in DRIVERS) else "cpu")) != "cpu"
     return 1 if gpu else min(parallel.jobs(), max(1, videos // EACH))
 
 
