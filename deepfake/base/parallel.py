@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 ENGINES = ("dask", "local")
 
-# it replaces one that has grown by 300 MB, as reading a large video makes it grow; nothing is lost
+# joblib ends a worker that has grown by 300 MB, as a large video makes it grow, and starts another: nothing is lost
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
 
 
