@@ -5,9 +5,12 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import av
@@ -20,10 +23,13 @@ from typer import Exit
 
 from deepfake import video
 from deepfake.app.cli import main
-from deepfake.app.service import gate, inbox, judge, models, options, pictures
+from deepfake.app.service import extras, gate, inbox, judge, models, options, pictures
+from deepfake.app.service.extras import Extra
 from deepfake.app.service.inbox import Inbox, shown_name
+from deepfake.app.service.jobs import Job
 from deepfake.app.service.limits import Limits
 from deepfake.app.service.refusal import Refused
+from deepfake.app.service.shelf import Shelf
 from deepfake.app.service.work import Asked, Task
 from deepfake.base.errors import UserError
 from deepfake.track import Track
@@ -278,19 +284,23 @@ def test_faces_are_seen_before_all_were_looked_for(grainy, tmp_path, film, monke
 # ---- what is made of a video beside
 
 
+def soon(true, seconds: float = 60) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def over(job, seconds: float = 60) -> list[str]:
     """What became of each extra of a job."""
     assert job.wait(seconds)
-    end = time.monotonic() + seconds
-    while any(extra.state == "coming" for extra in job.extras):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    soon(lambda: all(extra.state != "coming" for extra in job.extras), seconds)
     return [extra.state for extra in job.extras]
 
 
 def left(desk) -> list[str]:
-    """The files that lie in its inbox, once an upload had the time to go."""
-    time.sleep(0.2)
+    """The files that lie in its inbox."""
     return sorted(path.name for path in desk.inbox.root.rglob("*") if path.is_file())
 
 
@@ -323,8 +333,6 @@ def test_a_film_and_a_case_are_made_once_the_verdict_is_said_and_the_upload_goes
 
 def test_what_cannot_be_made_is_a_line_and_no_lost_verdict(desk, odd, monkeypatch):
     ours = desk(Limits())
-    from deepfake.app.service import extras
-
     of = extras.of
     with monkeypatch.context() as patch:
         patch.setattr(extras, "of", lambda task, results, folder, _: of(task, results, folder, 2000))
@@ -336,21 +344,50 @@ def test_what_cannot_be_made_is_a_line_and_no_lost_verdict(desk, odd, monkeypatc
     assert over(handed_in(ours, odd("black"), more=True))[0] == "there"  # which says that it shows no face
 
 
-def test_what_was_made_makes_room_for_others_and_goes_in_time_though_nobody_asks(desk, odd):
-    ours = desk(Limits(megabytes=1, stored_megabytes=2, keep_seconds=6))
-    job = handed_in(ours, odd("plain"), more=True)
-    assert over(job)[0] == "there"
-    places = [ours.enter("you", 2**20) for _ in range(2)]
-    assert str(job.extras[0].refused) == "it made room for others"
-    assert left(ours) == []
-    assert ours.job(job.id).results
-    for place in places:
-        place.leave()
+def test_what_was_made_makes_room_for_others(desk, odd):
+    ours = desk(Limits(megabytes=1, stored_megabytes=2))
     job = handed_in(ours, odd("plain"), more=True)
     assert over(job)[0] == "there"
     assert "film0.mp4" in left(ours)
-    time.sleep(6.5)
+    for _ in range(2):
+        ours.enter("you", 2**20)
+    assert str(job.extras[0].refused) == "it made room for others"
     assert left(ours) == []
+    assert ours.job(job.id).results
+
+
+def test_what_was_made_goes_in_time_though_nobody_asks(tmp_path):
+    made = tmp_path / "upload" / "extras" / "film0.mp4"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"film")
+    shelf = Shelf(Limits(keep_seconds=0.5), threading.RLock(), lambda: 0)
+    extra = Extra(None, size=4)
+    job = Job("clip.mp4", 1, "", (), None, tmp_path / "upload" / "scratch", extras=(extra,))
+    shelf.put(job)
+    job.finish([], None)
+    assert made.exists()
+    shelf.tidy_later()
+    soon(lambda: not made.exists())
+    assert str(extra.refused) == "it was kept long enough"
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["made", "no_worker"])
+def test_who_sees_that_the_last_extra_is_over_finds_the_room_of_its_video_free(full):
+    call: Future[int] = Future()
+
+    def made(order):
+        if full:
+            raise Refused("busy", "no worker takes it")
+        return call
+
+    job = SimpleNamespace(unwanted=False, extras=(Extra(None),))
+    seen = []
+    extras.make(job, made, 60, lambda: seen.append(job.extras[0].state), lambda: None)
+    if not full:
+        assert seen == []
+        call.set_result(1000)
+    assert seen[0] == "coming"
+    assert job.extras[0].state == ("failed" if full else "there")
 
 
 def test_who_wants_no_more_ends_what_is_made(desk, odd):

@@ -152,7 +152,7 @@ class Desk:
             if more and results:
                 job.extras = extras.of(task, results, upload.extras, self.limits.bytes)
                 job.finish(results, refused)
-                extras.make(job, call_for, self.limits.timeout, over)
+                extras.make(job, call_for, self.limits.timeout, free, self._shelf.tidy)
             else:
                 upload.remove()
                 place.leave()
@@ -161,14 +161,13 @@ class Desk:
         def call_for(order: work.Order) -> "Future[int]":
             return self._workers.call(work.make, (order, *self._worker), self.limits.timeout)
 
-        def over(last: bool) -> None:
-            if last:
-                upload.clear()
-                place.leave()
-                self._shelf.tidy_later()
-            if last and job.unwanted:
+        def free() -> None:
+            if job.unwanted:
                 upload.remove()
-            self._shelf.tidy()
+            else:
+                upload.clear()
+            place.leave()
+            self._shelf.tidy_later()
 
         job.started(call)
         call.add_done_callback(ended)

@@ -1,6 +1,6 @@
 """extras: what is made of a video beside what is said of it, where that was asked for, or why it is not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,28 +55,32 @@ def of(task: Task, results: Sequence[Result], folder: Path, most: int) -> tuple[
     )
 
 
-def make(job: Job, call: Callable[[Order], "Future[int]"], seconds: float, over: Callable[[bool], None]) -> None:
+def make(
+    job: Job, call: Callable[[Order], "Future[int]"], seconds: float, free: Callable[[], None], tidy: Callable[[], None]
+) -> None:
     """Have the extras of a job made, one after the other: whoever waits for a verdict is before the next.
 
-    `over` is told after each whether it was the last.
+    `free` is called before the last is said to be over, so that who sees it finds the room of its video free, and maybe
+    again; `tidy` after each.
     """
 
-    def begin(rest: Iterator[Extra]) -> None:
-        extra = next(rest, None)
-        if extra is None or job.unwanted:
-            over(True)
+    def begin(rest: Sequence[Extra]) -> None:
+        if job.unwanted or not rest:
+            free()
             return
+        extra = rest[0]
         try:
             extra.call = call(extra.order)
         except Refused as error:
-            extra.refused = error
-            begin(rest)
-        else:
-            extra.call.add_done_callback(lambda _: ended(extra, rest))
+            extra.call = Future()
+            extra.call.set_exception(error)
+        extra.call.add_done_callback(lambda _: ended(extra, rest[1:]))
 
-    def ended(extra: Extra, rest: Iterator[Extra]) -> None:
+    def ended(extra: Extra, rest: Sequence[Extra]) -> None:
+        if job.unwanted or not rest:
+            free()
         extra.finish(seconds)
-        over(False)
+        tidy()
         begin(rest)
 
-    begin(iter(job.extras))
+    begin(job.extras)
