@@ -1,14 +1,22 @@
 """parallel: many items at once give what one after the other gives."""
 
 import math
+import os
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
 
 from deepfake.base import parallel, plugins
 from deepfake.base.errors import UserError
 
+ROOT = Path(__file__).parents[1]
 NUMBERS = list(range(30))
 ROOTS = [math.sqrt(number) for number in NUMBERS]
 
@@ -50,6 +58,61 @@ def test_a_mistake_in_a_worker_is_told_as_one_here(monkeypatch, jobs):
     with pytest.raises(UserError, match="no detector 'yunett'") as error:
         parallel.run(partial(plugins.load, "detectors"), ["yunett"] * 4, "detectors")
     assert error.value.hint == "did you mean 'yunet'?"
+
+
+@pytest.fixture(params=["fork", "spawn"])
+def sleeper(request, tmp_path):
+    """A program whose two workers sleep, and they: begun both ways."""
+    script = "import time, multiprocessing; from deepfake.base import parallel\n"
+    script += f"parallel._context = lambda: multiprocessing.get_context({request.param!r})\n"
+    script += "if __name__ == '__main__': parallel.run(time.sleep, [60] * 4, 'sleep')"
+    (tmp_path / "sleeper.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JOBS": "2", "ITEM_CACHE": str(tmp_path)}
+    with psutil.Popen(
+        [sys.executable, "sleeper.py"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as running:
+        end = time.monotonic() + 60
+        while len(workers := running.children()) < 2 + (request.param == "spawn"):  # and a tracker of its resources
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1)
+        yield running, workers
+        with suppress(psutil.NoSuchProcess):
+            running.kill()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_no_worker_outlives_who_wants_its_results(sleeper, how):
+    running, workers = sleeper
+    running.send_signal(how)
+    assert psutil.wait_procs([running, *workers], timeout=30)[1] == []
+
+
+def test_a_worker_that_was_killed_is_told_and_ends_the_run(sleeper):
+    running, workers = sleeper
+    max(workers, key=lambda worker: worker.memory_info().rss).kill()
+    _, complaint = running.communicate(timeout=30)
+    assert "UserError: a worker process was ended from outside, as for want of memory" in complaint
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
+
+
+def test_a_mistake_ends_what_is_under_way(monkeypatch):
+    monkeypatch.setenv("JOBS", "2")
+    began = time.monotonic()
+    with pytest.raises(UserError, match="no detector 'yunett'"):
+        parallel.run(_sleep_or_fail, [0, 60, 60], "detectors")
+    assert time.monotonic() - began < 30
+
+
+def _sleep_or_fail(seconds: float) -> None:
+    time.sleep(seconds)
+    plugins.load("detectors", "yunett")
+
+
+def test_more_items_than_are_given_out_at_once(monkeypatch):
+    monkeypatch.setenv("JOBS", "2")
+    monkeypatch.setattr(parallel, "AHEAD", 3)
+    assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS
 
 
 def test_without_dask_its_engine_says_how_to_get_it(monkeypatch):

@@ -3,10 +3,17 @@
 JOBS, ENGINE and DASK_SCHEDULER come from the environment: they change the speed only, never the result.
 """
 
+import multiprocessing
 import os
-import warnings
+import signal
+import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -17,19 +24,16 @@ from deepfake.base.progress import reported
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ENGINES = ("dask", "local")
-
-# joblib ends a worker that has grown by 300 MB, as a large video makes it grow, and starts another: nothing is lost
-warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
+AHEAD = 1000  # items that are given out before the first of them is done
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of the libraries that ask for them
 
 
 def jobs() -> int:
     """How many processes: JOBS, or one a core."""
-    from joblib import cpu_count  # half a second: not where nothing is to be done
-
     wanted = os.environ.get("JOBS", "")
     if wanted and not (wanted.isdecimal() and int(wanted) > 0):
         raise UserError(f"JOBS={wanted}: must be a number above 0", "unset it to use every core")
-    return int(wanted) if wanted else int(cpu_count())
+    return int(wanted) if wanted else _cores()
 
 
 def run(
@@ -55,31 +59,87 @@ def each(
     an importable module: one of `__main__` would be rebuilt for every task. `frames` says how many were looked at for a
     result: `deepfake progress` counts them.
     """
-    from joblib import Parallel, delayed
-
     engine = os.environ.get("ENGINE", "local")
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES, where="ENGINE")
+    workers = min(most or jobs(), max(1, len(items)))
     with ExitStack() as stack:
-        workers = min(most or jobs(), max(1, len(items)))
         if engine == "dask":
-            stack.enter_context(_dask(workers))
-            workers = -1  # all that the cluster has
-        results = Parallel(n_jobs=workers, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
+            results = stack.enter_context(_dask(function, items, workers))
+        elif workers > 1:
+            results = stack.enter_context(_processes(function, items, workers))
+        else:
+            results = map(function, items)
         step = stack.enter_context(reported(label, len(items)))
         for result in tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1):
             step(frames(result))
             yield result
 
 
+def _cores() -> int:
+    """The cores that this process may use, by its affinity and by the bound of its container."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
 @contextmanager
-def _dask(workers: int) -> Iterator[None]:
-    """joblib's calls go to the cluster at DASK_SCHEDULER, or to one of this machine made for the while."""
+def _processes(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Iterator[Result]]:
+    """The results, by processes of this machine, which end with it and with this one."""
+    others = set(multiprocessing.active_children())
+    threads = max(1, _cores() // workers)
+    pool = ProcessPoolExecutor(workers, _context(), _begin, (threads,))
+    rest = iter(items)
+    given = deque(pool.submit(function, item) for item in islice(rest, AHEAD))
+
+    def results() -> Iterator[Result]:
+        while given:
+            try:
+                yield given.popleft().result()
+            except BrokenProcessPool:
+                raise UserError(
+                    "a worker process was ended from outside, as for want of memory", "set JOBS lower"
+                ) from None
+            given.extend(pool.submit(function, item) for item in islice(rest, 1))
+
+    try:
+        yield results()
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How processes begin: by fork, at once, with all that is imported; anew where a fork would cut off a thread."""
+    forks = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    return multiprocessing.get_context("fork" if forks else "spawn")
+
+
+def _begin(threads: int) -> None:
+    """A worker begins: Ctrl-C ends it without a word, and so does the end of the process that wants its results."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End when the process does that began this one."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _dask(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Iterator[Result]]:
+    """The results, by the cluster at DASK_SCHEDULER, or by one of this machine made for the while."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise UserError("ENGINE=dask needs Dask", "pip install 'deepfake[dask]'") from None
-    from joblib import parallel_config
+    from joblib import Parallel, delayed, parallel_config
 
     with ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER") or stack.enter_context(
@@ -89,4 +149,4 @@ def _dask(workers: int) -> Iterator[None]:
         )
         stack.enter_context(Client(address))  # type: ignore[no-untyped-call]
         stack.enter_context(parallel_config(backend="dask"))
-        yield
+        yield Parallel(n_jobs=-1, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
