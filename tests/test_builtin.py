@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 
 from deepfake import bundle, inference
 from deepfake.augment import AugmentParams
+from deepfake.base.opencv import cv2
 from deepfake.calibrate import CalibrateParams
 from deepfake.detect import DetectParams
 from deepfake.extract import ExtractParams
@@ -41,12 +43,26 @@ def plain(stage: dict[str, Any]) -> dict[str, Any]:
 
 def test_its_stages_are_those_of_the_house():
     own, house = (yaml.safe_load(file.read_text())["stages"] for file in (HERE / "dvc.yaml", ROOT / "dvc.yaml"))
-    stages = {name: stage for name, stage in own.items() if name != "ship"}
+    there = "PYTHONPATH=../.. "  # the stages lie beside dvc.yaml, and nowhere else
+    stages = {name: stage | {"cmd": stage["cmd"].removeprefix(there)} for name, stage in own.items() if name != "ship"}
     assert not any({"metrics", "plots"} & set(stage) for stage in own.values())
     assert {name: plain(stage) for name, stage in stages.items()} == {name: plain(house[name]) for name in stages}
     assert set(stages) == {"code", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"}
     [shipped] = own["ship"]["outs"]
     assert (HERE / next(iter(shipped))).resolve() == bundle.BUILTIN
+
+
+@pytest.mark.slow
+def test_its_command_runs_from_the_folder_of_the_project(project, dvc, heads):
+    shutil.copytree(HERE, project / "data" / "builtin", ignore=shutil.ignore_patterns("data", "models", "reports"))
+    for number, images in enumerate(heads):
+        for place, image in enumerate(images[:2]):
+            file = project.parent / "shared" / "faces" / f"{number}{place}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), image[..., ::-1])
+    said = dvc(project, "repro", "data/builtin/dvc.yaml:extract")
+    assert f"extract: {2 * len(heads)} videos, {2 * len(heads)} made anew, 0 broken -> data/frames" in said
+    assert len(list((project / "data" / "builtin" / "data" / "frames").iterdir())) == 2 * len(heads)
 
 
 def test_it_is_small_whole_and_learnt_from_no_research_data():
