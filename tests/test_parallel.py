@@ -60,19 +60,16 @@ def test_a_mistake_in_a_worker_is_told_as_one_here(monkeypatch, jobs):
     assert error.value.hint == "did you mean 'yunet'?"
 
 
-@pytest.fixture(params=["fork", "spawn"])
-def sleeper(request, tmp_path):
-    """A program whose two workers sleep, and they: begun both ways."""
-    script = "import time, multiprocessing; from deepfake.base import parallel\n"
-    script += f"parallel._context = lambda: multiprocessing.get_context({request.param!r})\n"
-    script += "if __name__ == '__main__': parallel.run(time.sleep, [60] * 4, 'sleep')"
-    (tmp_path / "sleeper.py").write_text(script)
+@pytest.fixture
+def sleeper(tmp_path):
+    """A program whose two workers sleep, and they."""
+    script = "import time; from deepfake.base import parallel; parallel.run(time.sleep, [60] * 4, 'sleep')"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JOBS": "2", "ITEM_CACHE": str(tmp_path)}
     with psutil.Popen(
-        [sys.executable, "sleeper.py"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     ) as running:
         end = time.monotonic() + 60
-        while len(workers := running.children()) < 2 + (request.param == "spawn"):  # and a tracker of its resources
+        while len(workers := running.children()) < 2:
             assert time.monotonic() < end
             time.sleep(0.05)
         time.sleep(1)
@@ -90,14 +87,24 @@ def test_no_worker_outlives_who_wants_its_results(sleeper, how):
 
 def test_a_worker_that_was_killed_is_told_and_ends_the_run(sleeper):
     running, workers = sleeper
-    max(workers, key=lambda worker: worker.memory_info().rss).kill()
+    workers[0].kill()
     _, complaint = running.communicate(timeout=30)
     assert "UserError: a worker process was ended from outside, as for want of memory" in complaint
     assert psutil.wait_procs(workers, timeout=30)[1] == []
 
 
-def test_a_mistake_ends_what_is_under_way(monkeypatch):
+@pytest.fixture(params=["forked", "anew"])
+def two(request, monkeypatch):
+    """Two processes, begun in either way."""
     monkeypatch.setenv("JOBS", "2")
+    monkeypatch.setattr(parallel, "_forks", lambda: request.param == "forked")
+
+
+def test_processes_give_what_one_gives(two):
+    assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS
+
+
+def test_a_mistake_ends_what_is_under_way(two):
     began = time.monotonic()
     with pytest.raises(UserError, match="no detector 'yunett'"):
         parallel.run(_sleep_or_fail, [0, 60, 60], "detectors")
@@ -109,8 +116,7 @@ def _sleep_or_fail(seconds: float) -> None:
     plugins.load("detectors", "yunett")
 
 
-def test_more_items_than_are_given_out_at_once(monkeypatch):
-    monkeypatch.setenv("JOBS", "2")
+def test_more_items_than_are_given_out_at_once(two, monkeypatch):
     monkeypatch.setattr(parallel, "AHEAD", 3)
     assert parallel.run(math.sqrt, NUMBERS, "roots") == ROOTS
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +27,9 @@ Result = TypeVar("Result")
 ENGINES = ("dask", "local")
 AHEAD = 1000  # items that are given out before the first of them is done
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of the libraries that ask for them
+
+# joblib ends a worker that has grown by 300 MB, as a large video makes it grow, and starts another: nothing is lost
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
 
 
 def jobs() -> int:
@@ -65,11 +69,12 @@ def each(
     workers = min(most or jobs(), max(1, len(items)))
     with ExitStack() as stack:
         if engine == "dask":
-            results = stack.enter_context(_dask(function, items, workers))
-        elif workers > 1:
-            results = stack.enter_context(_processes(function, items, workers))
+            stack.enter_context(_dask(workers))
+            results = _joined(function, items, -1)  # by all that the cluster has
+        elif workers > 1 and _forks():
+            results = stack.enter_context(_forked(function, items, workers))
         else:
-            results = map(function, items)
+            results = _joined(function, items, workers)
         step = stack.enter_context(reported(label, len(items)))
         for result in tqdm(results, label, len(items), unit="video", disable=None, smoothing=0.1):
             step(frames(result))
@@ -83,12 +88,27 @@ def _cores() -> int:
     return int(cpu_count())
 
 
+def _forks() -> bool:
+    """Whether workers are forked, at once and with all that is imported, and not begun anew: no thread is cut off."""
+    return sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+
+
+def _joined(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """The results, by joblib: in this process, by others of this machine, or by a cluster."""
+    from joblib import Parallel, delayed
+
+    results: Iterator[Result] = Parallel(workers, batch_size=1, return_as="generator")(
+        delayed(function)(i) for i in items
+    )
+    return results
+
+
 @contextmanager
-def _processes(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Iterator[Result]]:
-    """The results, by processes of this machine, which end with it and with this one."""
+def _forked(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Iterator[Result]]:
+    """The results, by forks of this process, which end with it."""
     others = set(multiprocessing.active_children())
     threads = max(1, _cores() // workers)
-    pool = ProcessPoolExecutor(workers, _context(), _begin, (threads,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin, (threads,))
     rest = iter(items)
     given = deque(pool.submit(function, item) for item in islice(rest, AHEAD))
 
@@ -112,12 +132,6 @@ def _processes(function: Callable[[Item], Result], items: Sequence[Item], worker
         pool.shutdown(cancel_futures=True)
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """How processes begin: by fork, at once, with all that is imported; anew where a fork would cut off a thread."""
-    forks = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
-    return multiprocessing.get_context("fork" if forks else "spawn")
-
-
 def _begin(threads: int) -> None:
     """A worker begins: Ctrl-C ends it without a word, and so does the end of the process that wants its results."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -133,13 +147,13 @@ def _follow() -> None:
 
 
 @contextmanager
-def _dask(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Iterator[Result]]:
-    """The results, by the cluster at DASK_SCHEDULER, or by one of this machine made for the while."""
+def _dask(workers: int) -> Iterator[None]:
+    """joblib's calls go to the cluster at DASK_SCHEDULER, or to one of this machine made for the while."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise UserError("ENGINE=dask needs Dask", "pip install 'deepfake[dask]'") from None
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import parallel_config
 
     with ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER") or stack.enter_context(
@@ -149,4 +163,4 @@ def _dask(function: Callable[[Item], Result], items: Sequence[Item], workers: in
         )
         stack.enter_context(Client(address))  # type: ignore[no-untyped-call]
         stack.enter_context(parallel_config(backend="dask"))
-        yield Parallel(n_jobs=-1, batch_size=1, return_as="generator")(delayed(function)(i) for i in items)
+        yield
