@@ -23,6 +23,7 @@ test-all: .venv/ready
 BASE ?= main
 review: .venv/ready
 	@.ci/review $(BASE)
+	@mkdir -p .cache
 	@dvc plots diff --quiet --out .cache/plots $(BASE)
 
 lint: .venv/ready
