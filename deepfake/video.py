@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from deepfake.base.disk import aside
 from deepfake.player.animation import Animation, moves
-from deepfake.player.decoding import rate, shown
+from deepfake.player.decoding import Clock, rate, shown
 from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind, reformatted
 from deepfake.player.frame import Frame, Images
 from deepfake.player.reading import Damaged, Info, Misled, Reading, over
@@ -46,10 +46,16 @@ def packet_times(path: Path) -> tuple[float, ...]:
             return Animation(path).times
         if misread(path, stream):
             return Still.times
-        packets = [packet.pts for packet in container.demux(stream) if shown(packet)]
-        fps, clock = rate(stream), float(stream.time_base or 0)
-        known = sorted(pts * clock for pts in packets if pts is not None)
-        return tuple(known if len(known) == len(packets) else [i / fps for i in range(len(packets))])
+        fps, tick = rate(stream), float(stream.time_base or 0)
+        clock, times = Clock(fps), []
+        for packet in container.demux(stream):
+            if shown(packet):
+                decoded = packet.pts if packet.dts is None else packet.dts
+                start = None if decoded is None else decoded * tick
+                moved = 0.0 if start is None else clock(start) - start
+                times.append(None if packet.pts is None else packet.pts * tick + moved)
+        known = sorted(time for time in times if time is not None)
+        return tuple(known if len(known) == len(times) else [i / fps for i in range(len(times))])
 
 
 def read(path: Path, upright: bool = True) -> Iterator[Frame]:

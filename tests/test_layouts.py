@@ -340,6 +340,31 @@ def test_every_text_of_a_manifest_is_stripped(tmp_path):
     assert row[["path", "method", "source", "dataset", "split"]].tolist() == ["a.mp4", "swap", "b.mp4", "mine", "test"]
 
 
+@pytest.mark.parametrize("path", ["..\\outside\\z.mp4", "real\\..\\..\\outside\\z.mp4", "ABSOLUTE"])
+@pytest.mark.parametrize("column", ["path", "mask"])
+def test_a_path_in_the_words_of_windows_leads_nowhere_else(tmp_path, path, column):
+    tree(tmp_path, "outside/z.mp4", "root/real/a.mp4")
+    path = str(tmp_path / "outside" / "z.mp4").replace("/", "\\") if path == "ABSOLUTE" else path
+    row = f"{path},fake," if column == "path" else f"real/a.mp4,fake,{path}"
+    with pytest.raises(UserError, match="must lie in"):
+        manifest.scan(listed(tmp_path / "root", f"path,label,mask\n{row}\n"))
+
+
+def test_a_file_that_is_listed_in_two_ways_is_listed_twice(tmp_path):
+    tree(tmp_path, "real/a.mp4")
+    with pytest.raises(UserError, match=r"a\.mp4 is listed twice: lines 2 and 3"):
+        manifest.scan(listed(tmp_path, "path,label\nreal/a.mp4,real\n.\\real\\a.mp4,fake\n"))
+
+
+@pytest.mark.parametrize("name", ["Jose\u0301.mp4", "a  b.mp4", "c\u00a0d.mp4"])
+def test_a_source_is_its_video_whatever_blanks_and_accents_it_has(tmp_path, name):
+    tree(tmp_path, f"real/{name}", "fake/0.mp4", f"masks/{name}")
+    rows = f"real/{name},real,,\nfake/0.mp4,fake,real/{name},masks/{name}\n"
+    table = manifest.scan(listed(tmp_path, f"path,label,source,mask\n{rows}")).set_index("path")
+    assert table.loc["fake/0.mp4", "source"] == table.loc[f"real/{name}", "video_id"]
+    assert table.loc["fake/0.mp4", "mask"] == f"masks/{name}"
+
+
 @pytest.mark.parametrize("source", ["real/b.mp4", "./real/b.mp4", "real\\b.mp4", " real/b.mp4 "])
 def test_a_source_is_the_name_of_its_video(tmp_path, source):
     table = manifest.scan(listed(tmp_path, f"path,label,source\nreal/b.mp4,real,\nfake/a.mp4,fake,{source}\n"))

@@ -56,19 +56,23 @@ def videos(root: Path, file: Path, *, unlabelled: str = "", partly: bool = False
         table["label"] = unlabelled
     if partly:
         table = table[table["label"] != ""]
-    for row in table.to_dict("records"):
+    paths = [_on_disk(root, path) for path in table["path"]]
+    for row, path in zip(table.to_dict("records"), paths, strict=True):
         where = f"{file}:{row['line']}"
-        _check_path(row["path"], where, root)
+        for there in filter(None, [path, _on_disk(root, row.get("mask", ""))]) if path else [path]:
+            _check_path(there, where, root)
         if row["label"].lower() not in LABELS:
             raise unknown("label", row["label"], LABELS, where=f"{where}: {printable(row['path'])}")
-    paths = [_on_disk(root, path) for path in table["path"]]
-    names = dict(zip(table["path"], map(name_of, paths), strict=True))
+    names = {_clean(_plain(path)): name_of(there) for path, there in zip(table["path"], paths, strict=True)}
     lines: dict[str, int] = {}
     for path, line in zip(paths, table["line"], strict=True):
         if (first := lines.setdefault(path, line)) != line:
             raise UserError(f"{file}: {printable(path)} is listed twice: lines {first} and {line}", "one row a video")
     columns = {name: table[name].to_numpy() for name in table if name in OPTIONAL or name.startswith(ABOUT)}
-    columns["source"] = [names.get(source, source) for source in map(_plain, table.get("source", [""] * len(table)))]
+    sources = map(_plain, table.get("source", [""] * len(table)))
+    columns["source"] = [names.get(_clean(source), source) for source in sources]
+    if "mask" in table:
+        columns["mask"] = [mask and _on_disk(root, mask) for mask in table["mask"]]
     labels = table["label"].str.lower().map(LABELS)
     return listing(paths, label=labels.to_numpy(), **columns)
 
@@ -107,7 +111,7 @@ def read(file: Path) -> pd.DataFrame:
     table = pd.DataFrame([row for _, row in lines[1:]], columns=header, dtype=str)
     further = {name: ABOUT + "_".join(re.findall(r"\w+", name)) for name in header if name not in KNOWN}
     table = table.loc[:, ~table.columns.duplicated()].drop(columns="", errors="ignore").rename(columns=further)
-    table = table.assign(**{name: table[name].map(_clean) for name in table if name != "path"})
+    table = table.assign(**{name: table[name].map(_clean) for name in table if name not in ("path", "mask")})
     if "identities" in table:
         table["identities"] = table["identities"].map(lambda names: "+".join(people(names)))
     return table.assign(path=table["path"].map(_stripped), line=[line for line, _ in lines[1:]])
@@ -177,5 +181,5 @@ def _check_path(path: str, where: str, root: Path) -> None:
 
 def _on_disk(root: Path, path: str) -> str:
     """The path of the file that is meant: systems write accents, and Windows separators, in another way."""
-    forms = [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")), path.replace("\\", "/")]
+    forms = [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")), _plain(path)]
     return next((form for form in forms if os.path.lexists(root / form)), path)

@@ -64,9 +64,9 @@ def standard(picture: av.VideoFrame) -> av.VideoFrame:
         return picture
     if gamut == ColorPrimaries.UNSPECIFIED:
         gamut = ColorPrimaries.BT2020  # which PQ and HLG go with
-    deep = reformatted(picture, format="rgb48le", interpolation=EXACT)
-    lines = np.frombuffer(bytes(deep.planes[0]), np.uint16).reshape(deep.height, -1)
-    values = lines[:, : 3 * deep.width].reshape(deep.height, deep.width, 3)
+    deep = reformatted(picture, format="gbrp16le", interpolation=EXACT)  # to rgb48le, 4:2:0 loses its colours
+    planes = [np.frombuffer(bytes(plane), np.uint16).reshape(deep.height, -1) for plane in deep.planes]
+    values = np.stack([planes[place][:, : deep.width] for place in (2, 0, 1)], axis=-1)
     shown = np.empty(values.shape, np.uint8)
     for top in range(0, deep.height, ROWS):
         shown[top : top + ROWS] = _shown(values[top : top + ROWS], curve, gamut)

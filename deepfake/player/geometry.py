@@ -46,6 +46,7 @@ NAMED: list[int] = sorted(cast(int, kind.value) for kind in cast(Any, Type))
 UNNAMED: list[Step] = [
     ("sidedata", f"mode=delete:type={number}") for number in sorted(set(range(NAMED[-1] + 8)) - set(NAMED))
 ]
+PROFILE: Step = ("sidedata", f"mode=delete:type={cast(Any, Type).ICC_PROFILE.value}")
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,14 @@ class Turn:
     rotation: int = 0  # degrees: 0, 90, 180 or 270
 
 
-def turn_of(picture: av.VideoFrame) -> Turn:
-    """What the display matrix of a picture asks for, to the nearest quarter of a turn; nothing where it has none."""
+def turn_of(picture: av.VideoFrame, profiled: bool = False) -> Turn:
+    """What the display matrix of a picture asks for, to the nearest quarter of a turn; nothing where it has none.
+
+    `profiled`: a colour profile may come with it that is not to be touched.
+    """
     try:
-        beside = cast(Mapping[Type, Any], picture.side_data)
+        alone = filtered(picture, [*UNNAMED, PROFILE])[0] if profiled else picture
+        beside = cast(Mapping[Type, Any], alone.side_data)
     except ValueError:
         beside = cast(Mapping[Type, Any], filtered(picture, UNNAMED)[0].side_data)
     if Type.DISPLAYMATRIX not in beside:
@@ -83,12 +88,13 @@ class Upright:
 
     def __init__(self, aspect: Fraction | None = None) -> None:
         self.aspect = aspect  # of the container, which rules over that of the pictures
+        self.profiled = False  # whether a picture may come with a colour profile that is not to be touched
         self.oblong = aspect is not None  # whether any picture may have pixels that are not square
         self.squaring: Chain | None = None
         self.turning: Chain | None = None
 
     def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
-        turn = turn_of(picture)
+        turn = turn_of(picture, self.profiled)
         if self.oblong:
             own = [("setsar", f"sar={self.aspect.numerator}/{self.aspect.denominator}")] if self.aspect else []
             picture, self.squaring = filtered(planar(picture), [*own, SQUARE], self.squaring)

@@ -39,11 +39,11 @@ class Told(NamedTuple):
 def plan(path: Path, wanted: Collection[int]) -> Plan | None:
     """For the frames of these indices; None where only decoding the whole video gives them. Raises Unreadable.
 
-    That is so where a packet does not tell when it is shown, or is never shown, and of codecs not in RENEWED.
+    That is so where a packet does not tell when it is shown, or is never shown, of AVI, and of codecs not in RENEWED.
     """
     with opened(path) as (container, stream):
-        if stream.codec_context.codec.canonical_name not in RENEWED:
-            return None
+        if stream.codec_context.codec.canonical_name not in RENEWED or "avi" in container.format.name.split(","):
+            return None  # the packets of AVI have their number for a clock
         packets = [_told(packet, stream) for packet in container.demux(stream) if packet.size]
         clock = float(stream.time_base or 0)
     known = sorted({packet.tick for packet in packets if packet.tick is not None})

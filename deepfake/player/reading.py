@@ -1,5 +1,6 @@
 """reading: a video as a player shows it, frame by frame, and what is known of it."""
 
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,9 @@ from deepfake.player.frame import Frame
 from deepfake.player.needed import Plan, plan
 from deepfake.player.source import Unreadable, opened
 from deepfake.player.stills import Still, misread
+
+TAIL = 4096  # bytes at the end of a GIF, in which its trailer is looked for
+PROFILED = ("png", "apng")  # of whose colour profiles PyAV frees the name twice
 
 
 class Misled(Exception):
@@ -82,13 +86,18 @@ class Reading:
             elif misread(self.path, stream):
                 decoding = Still(self.path, container)
             fields, aspect, ratio, ended = Deinterlacer(), Fraction(1), None, True
+            still = container.format.name == "image2" or container.format.name.endswith("_pipe")
             own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
-            upright = geometry.Upright(own[0] if own[0] != own[1] and geometry.square(own[0]) != 1 else None)
+            ruling = own[0] != own[1] and geometry.square(own[0]) != 1 and not still
+            upright = geometry.Upright(own[0] if ruling else None)
+            upright.profiled = stream.codec_context.name in PROFILED
             whole = (done for shot in decoding for done in fields(*shot))
             for time, picture in chain(whole, (done for _ in (0,) for done in fields.rest())):
                 if ratio != stream.codec_context.sample_aspect_ratio or not self.times:
                     ratio = stream.codec_context.sample_aspect_ratio  # it may change on the way
-                    aspect = upright.aspect or geometry.square(ratio)
+                    aspect = (
+                        Fraction(1) if still else upright.aspect or geometry.square(ratio)
+                    )  # a still says dots an inch
                     upright.oblong = upright.oblong or aspect != 1
                 if not self.times:
                     self.info = _info(self.path, container, stream, picture, upright(picture), aspect)
@@ -99,9 +108,11 @@ class Reading:
                 self.times.append(time)
                 self.interlaced = fields.count
                 if self.wanted is None or index in self.wanted:
-                    yield Frame(index, time, upright(colour.standard(picture)) if self.upright else picture)
+                    yield Frame(index, time, colour.standard(upright(picture)) if self.upright else picture)
             self.corrupt = decoding.corrupt
             loss = decoding.loss(ended)
+            if ended and container.format.name == "gif" and not _ends(self.path):
+                loss = "; ".join(filter(None, [loss, "the file ends before its trailer"]))
         if todo:
             self._check(todo, places, loss)
         if not self.times:
@@ -125,6 +136,13 @@ class Reading:
         self.times = times
 
 
+def _ends(gif: Path) -> bool:
+    """Whether a GIF has its last byte, the trailer, but for what pads it."""
+    with gif.open("rb") as file:
+        file.seek(-min(TAIL, gif.stat().st_size), os.SEEK_END)
+        return file.read().rstrip(b"\0\t\r\n ").endswith(b";")
+
+
 def over(time: float, first: float, seconds: float | None) -> bool:
     """Whether a frame is shown after the first seconds, a clock error of a millisecond aside; never without any."""
     return seconds is not None and time - first + 1e-3 >= seconds
@@ -140,7 +158,7 @@ def _info(
 ) -> Info:
     """What is known of a video with its first frame, as decoded and as shown."""
     duration = float(container.duration or 0) / av.time_base
-    turn = geometry.turn_of(first)
+    turn = geometry.turn_of(first, stream.codec_context.name in PROFILED)
     return Info(
         codec=stream.codec_context.codec.canonical_name,
         pix_fmt=first.format.name,

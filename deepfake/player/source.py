@@ -12,15 +12,63 @@ from av.stream import Disposition
 
 SUFFIXES = frozenset(  # of videos; a GIF is one
     [
-        *[".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265"],
-        *[".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe"],
-        *[".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob"],
+        *[
+            ".264",
+            ".265",
+            ".3g2",
+            ".3gp",
+            ".3gpp",
+            ".amv",
+            ".apng",
+            ".asf",
+            ".avi",
+            ".divx",
+            ".dv",
+            ".f4v",
+            ".flv",
+            ".gif",
+            ".h264",
+            ".h265",
+        ],
+        *[
+            ".hevc",
+            ".ivf",
+            ".m1v",
+            ".m2t",
+            ".m2ts",
+            ".m2v",
+            ".m4v",
+            ".mjpeg",
+            ".mjpg",
+            ".mk3d",
+            ".mkv",
+            ".mod",
+            ".mov",
+            ".mp4",
+            ".mpe",
+        ],
+        *[
+            ".mpeg",
+            ".mpg",
+            ".mpv",
+            ".mts",
+            ".mxf",
+            ".nut",
+            ".ogm",
+            ".ogv",
+            ".qt",
+            ".rm",
+            ".rmvb",
+            ".tod",
+            ".ts",
+            ".vob",
+        ],
         *[".webm", ".wmv", ".y4m"],
     ]
 )
 IMAGES = frozenset(  # which are videos of one frame
     [
-        *[".avif", ".bmp", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"],
+        *[".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"],
         *[".png", ".tif", ".tiff", ".webp"],
     ]
 )
