@@ -1,9 +1,12 @@
 """stills: what a phone stored in tiles, and JPEG in TIFF, is read as it is shown, and what is wrong with it is said."""
 
+import io
+import struct
+
 import heic
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from deepfake import video
 from deepfake.app.service import gate
@@ -76,3 +79,45 @@ def test_jpeg_in_tiff_that_is_cut_is_said(tmp_path, scene):
     row = keep(path, tmp_path / "frames.mkv", Policy.model_validate(SETTINGS | {"decode": "whole"}))
     assert row["status"] in ("decode_error", "no_video")
     assert row["reason"]
+
+
+def profile(name: str, red, green, blue) -> bytes:
+    """A colour profile of a screen by its primaries (XYZ of D50), with the curve of sRGB."""
+
+    def numbers(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    white, text = (0.96419, 1.0, 0.82489), name.encode("utf-16-be")
+    words = b"mluc" + bytes(4) + struct.pack(">II", 1, 12) + b"enUS" + struct.pack(">II", len(text), 28) + text
+    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + numbers(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    tags = {b"desc": words + bytes(-len(words) % 4), b"cprt": words + bytes(-len(words) % 4)}
+    colours = {b"wtpt": white, b"rXYZ": red, b"gXYZ": green, b"bXYZ": blue}
+    tags |= {tag: b"XYZ " + bytes(4) + numbers(*value) for tag, value in colours.items()}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, data, start = b"", b"", 132 + 12 * len(tags)
+    for tag, value in tags.items():
+        table += tag + struct.pack(">II", start + len(data), len(value))
+        data += value
+    head = bytes(4) + b"lcms" + bytes([4, 0x30, 0, 0]) + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    whole = head + numbers(*white) + bytes(48) + struct.pack(">I", len(tags)) + table + data
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+P3 = profile("Display P3", (0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".heic", ".avif"])
+def test_the_colours_of_a_profile_are_those_of_a_screen(tmp_path, suffix):
+    colours = np.repeat(np.repeat(np.array([[(205, 150, 125), (230, 60, 50), (60, 120, 70)]], np.uint8), 32, 1), 64, 0)
+    plain = Image.fromarray(colours)
+    how = {".jpg": {"quality": 100, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
+    how = {"quality": 100, "chroma": 444} if suffix in (".heic", ".avif") else how
+    plain.save(tmp_path / f"p3{suffix}", icc_profile=P3, **how)
+    screen = ImageCms.createProfile("sRGB")
+    right = np.asarray(ImageCms.profileToProfile(plain, ImageCms.ImageCmsProfile(io.BytesIO(P3)), screen))
+    assert np.abs(right[0, 0].astype(int) - (215, 147, 120)).max() <= 1
+    read = video.images(tmp_path / f"p3{suffix}")[0]
+    assert np.abs(read[8:56:8, 8::32].astype(int) - right[8:56:8, 8::32]).max() <= 4
+    plain.save(tmp_path / f"srgb{suffix}", icc_profile=ImageCms.ImageCmsProfile(screen).tobytes(), **how)
+    read = video.images(tmp_path / f"srgb{suffix}")[0]
+    assert np.abs(read[8:56:8, 8::32].astype(int) - colours[8:56:8, 8::32]).max() <= 4
