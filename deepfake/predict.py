@@ -57,7 +57,7 @@ def prepare(path: Path, detector: Detector, scratch: Path) -> Prepared:
     row = extract.keep(path, frames, policy(detector), ROOM)
     if row["status"] not in USABLE:
         return Prepared(row["status"], row["reason"], pd.DataFrame(), {}, row)
-    return good_faces(frames, row, detector, str(path))
+    return good_faces(frames, row, detector)
 
 
 def policy(detector: Detector) -> extract.Policy:
@@ -65,7 +65,7 @@ def policy(detector: Detector) -> extract.Policy:
     return extract.Policy.model_validate(detector.params["extract"])
 
 
-def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str) -> Prepared:
+def good_faces(frames: Path, row: dict[str, Any], detector: Detector) -> Prepared:
     """The good faces of extracted frames, their files beside them; `row` is what extract knows of the video."""
     folder = frames.parent / "faces"
     folder.mkdir()
@@ -73,7 +73,7 @@ def good_faces(frames: Path, row: dict[str, Any], detector: Detector, name: str)
     if not rows:
         reason = "; ".join(filter(None, [f"no face in {row['kept']} frames", row["reason"]]))
         return Prepared("no_face", reason, pd.DataFrame(), {}, row)
-    faces = pd.DataFrame(rows).assign(video_id=name)
+    faces = pd.DataFrame(rows).assign(video_id="")
     judged = with_reasons(faces, FilterParams.model_validate(detector.params["filter"]))
     good = judged[judged["reason"] == ""]
     if good.empty:
@@ -149,7 +149,7 @@ def look(frames: Iterator[films.Frame], reading: films.Reading, detector: Detect
         file = Path(folder, extract.FRAMES)
         kept = films.save(file, frames, p.crf, p.max_side, ROOM // p.frames_per_video if p.sampling == "count" else 0)
         row = {"status": "ok", "reason": "", "kept": kept, "width": reading.info.width, "height": reading.info.height}
-        prediction = scored(Path(), good_faces(file, row, detector, ""), detector)
+        prediction = scored(Path(), good_faces(file, row, detector), detector)
     return Window(
         0.0, 0.0, prediction.status, prediction.reason, prediction.score, prediction.verdict, prediction.tracks
     )

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from scipy.special import logit
 
-from deepfake import bundle, video
+from deepfake import Detector, bundle, video
 from deepfake.app import cli
 from deepfake.base import cache, tables
 from deepfake.inference import load
@@ -102,6 +102,16 @@ def test_odd_files_of_a_folder_are_told_one_by_one(deepfake, detector, odd, tmp_
     assert r"films/two\nlines.mp4: no score: no_face" in output
     assert "films/pipe.mp4: no score: missing: no such file" in output
     output.encode()
+
+
+def test_a_video_of_any_name_in_a_folder_of_any_name_is_scored(deepfake, detector, odd, tmp_path):
+    name = os.fsdecode(b"f\xe9") + "/" + os.fsdecode(b"caf\xe9.mp4")
+    (tmp_path / name).parent.mkdir()
+    shutil.copy(odd("plain"), tmp_path / name)
+    code, output, complaint = deepfake("predict", name, odd("plain"), "--detector", detector)
+    assert (code, complaint) == (0, "")
+    assert output.splitlines()[0].startswith(r"f\xe9/caf\xe9.mp4: ")
+    assert Detector.load(detector).predict(name).score == Detector.load(detector).predict(odd("plain")).score
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".mp4", "no/\nfolder"])
