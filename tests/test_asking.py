@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepfake import annotate, explain, predict, video
+from deepfake import annotate, bundle, explain, predict, video
 from deepfake.app.predict import outputs, watch
 from deepfake.app.predict.several import pooled
 from deepfake.base.errors import UserError
@@ -64,6 +65,9 @@ def test_several_detectors_are_told_side_by_side_and_together(deepfake, detector
     assert {row["score"] for row in rows[3:]} == {""}
 
 
+UNSURE = ("inconclusive", "none of the detectors gives a verdict")
+
+
 @pytest.mark.parametrize(
     ("opinions", "score", "verdict", "reason"),
     [
@@ -72,12 +76,29 @@ def test_several_detectors_are_told_side_by_side_and_together(deepfake, detector
         ([(0.9, "fake"), (0.6, "inconclusive")], 0.9, "fake", "of 1 of 2 detectors"),
         ([(1.0, "fake"), (0.5, "fake")], 0.999001, "fake", ""),
         ([(None, None), (0.2, "real")], 0.2, "real", "of 1 of 2 detectors"),
-        ([(None, None), (0.6, "inconclusive")], None, None, "none of the detectors gives a verdict"),
+        ([(0.2, "inconclusive"), (0.5, "inconclusive")], 0.333333, *UNSURE),
+        ([(None, None), (0.6, "inconclusive")], 0.6, *UNSURE),
+        ([(None, None), (None, None)], None, None, UNSURE[1]),
     ],
 )
 def test_an_ensemble_is_the_mean_of_the_log_odds_of_those_that_give_a_verdict(opinions, score, verdict, reason):
     both = pooled([prediction(*opinion) for opinion in opinions])
     assert (both.score, both.verdict, both.reason) == (score, verdict, reason)
+
+
+def test_several_detectors_that_give_no_verdict_have_scored_all_the_same(deepfake, detectors, odd, tmp_path):
+    copies = [Path(shutil.copytree(detector, tmp_path / detector.name)) for detector in detectors]
+    asked = [word for detector in (*copies, copies[0]) for word in ("--detector", detector)]
+    for detector in copies:
+        card = json.loads((detector / bundle.CARD).read_text())
+        card["scoring"]["doubt"] = 99.0
+        (detector / bundle.CARD).write_text(json.dumps(card))
+    code, told, _ = deepfake("predict", odd("plain"), *asked, "--json")
+    *each, both = (json.loads(line) for line in told.splitlines())
+    assert code == 0
+    assert len(each) == 2  # one that is named twice speaks once
+    assert (both["status"], both["verdict"], both["wording"]) == ("ok", "inconclusive", "inconclusive")
+    assert min(answer["score"] for answer in each) <= both["score"] <= max(answer["score"] for answer in each)
 
 
 # ---- forms

@@ -41,18 +41,18 @@ class Panel:
 def pooled(predictions: Sequence[Prediction]) -> Prediction:
     """What several say together: the mean of their calibrated log odds, of those that give a verdict.
 
+    Where none does, nor does the ensemble: "inconclusive", with the mean of all.
     Source: Genest and Zidek, "Combining probability distributions", Statistical Science 1986 (the logarithmic pool).
     """
-    heard = [
-        prediction
-        for prediction in predictions
-        if prediction.score is not None and prediction.verdict in ("fake", "real")
-    ]
-    first = predictions[0]
-    if not heard:
-        return Prediction(first.path, first.status, "none of the detectors gives a verdict", None, None, THRESHOLD, ())
-    odds = logit(np.clip([float(prediction.score or 0) for prediction in heard], EDGE, 1 - EDGE))
+    scored = [prediction for prediction in predictions if prediction.score is not None]
+    heard = [prediction for prediction in scored if prediction.verdict in ("fake", "real")]
+    first, nobody = predictions[0], "none of the detectors gives a verdict"
+    if not scored:
+        return Prediction(first.path, first.status, nobody, None, None, THRESHOLD, ())
+    odds = logit(np.clip([float(prediction.score or 0) for prediction in heard or scored], EDGE, 1 - EDGE))
     score = round(float(expit(odds.mean())), DIGITS)
+    if not heard:
+        return Prediction(first.path, scored[0].status, nobody, score, "inconclusive", THRESHOLD, ())
     notes = [f"of {len(heard)} of {len(predictions)} detectors"] if len(heard) < len(predictions) else []
     notes += ["they differ"] if len({prediction.verdict for prediction in heard}) > 1 else []
     return Prediction(first.path, heard[0].status, ", ".join(notes), score, verdict(score), THRESHOLD, ())
