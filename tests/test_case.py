@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import os
 import shutil
 import struct
 import sys
@@ -63,6 +64,16 @@ def test_a_case_says_what_predict_says_and_what_identifies_the_exhibit(deepfake,
     for words in (facts["exhibit"]["sha256"], facts["opinion"]["verbal"], "known error rates", "data:image/jpeg"):
         assert words in page
     assert "http" not in page  # nothing from elsewhere
+
+
+def test_a_case_may_lie_in_a_folder_of_any_name(deepfake, detector, odd, tmp_path):
+    folder = os.fsdecode(b"f\xe9")
+    (tmp_path / folder).mkdir()
+    shutil.copy(odd("plain"), tmp_path / folder / "clip.mp4")
+    code, told, _ = deepfake("case", f"{folder}/clip.mp4", "--detector", detector, "--out", f"{folder}/filed")
+    assert code == 0
+    assert told.endswith("-> f\\xe9/filed/case.html, f\\xe9/filed/case.pdf\n")
+    assert deepfake("verify", f"{folder}/filed")[0] == 0
 
 
 def test_a_video_without_a_face_has_a_case_without_an_opinion(deepfake, detector, odd):
@@ -153,6 +164,40 @@ def test_what_is_no_case_is_said_to_be_none(deepfake, tmp_path, spoil):
     code, _, complaint = deepfake("verify", "filed")
     assert code == 2
     assert complaint.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "fault"),
+    [
+        ("where.json", ("video",), 5, "video: Input should be an instance of str"),
+        ("where.json", ("detector",), None, "detector: Input should be an instance of str"),
+        ("case.json", ("exhibit",), "x", "exhibit: Input should be a valid dictionary"),
+        ("case.json", ("exhibit", "sha256"), [], "exhibit.sha256: Input should be a valid string"),
+        ("case.json", ("program", "libraries"), 5, "program.libraries: Input should be a valid dictionary"),
+        ("case.json", ("opinion", "score"), "0.1", "opinion.score: Input should be a valid number"),
+        ("case.json", ("window",), float("nan"), "window: Input should be a finite number"),
+        ("case.json", ("window",), -1, "window: Input should be greater than or equal to 0"),
+        ("case.json", ("test",), "x", "test: Input should be a valid dictionary"),
+        ("case.json", ("test",), {}, "test.sha256: Field required"),
+    ],
+)
+def test_a_case_with_a_value_of_another_kind_is_said_to_be_broken(deepfake, tmp_path, name, keys, value, fault):
+    facts = {"exhibit": {"name": "a", "sha256": "b"}, "detector": {"card_sha256": "c"}, "window": 10.0, "test": None}
+    facts |= {"program": {"deepfake": "1", "device": "cpu", "libraries": {}}, "opinion": {"score": 0.5, "verdict": "x"}}
+    parts = {"case.json": facts, "where.json": {"video": "a.mp4", "detector": "builtin"}}
+    (tmp_path / "filed").mkdir()
+    for part, content in parts.items():
+        (tmp_path / "filed" / part).write_text(json.dumps(content))
+    assert "no exhibit a.mp4" in deepfake("verify", "filed")[2]  # it is no broken one as it is
+    *above, last = keys
+    place = parts[name]
+    for key in above:
+        place = place[key]
+    place[last] = value
+    (tmp_path / "filed" / name).write_text(json.dumps(parts[name]))
+    code, _, complaint = deepfake("verify", "filed")
+    assert code == 2
+    assert complaint.startswith(f"error: filed: a broken case: {name}: {fault}")
 
 
 # ---- the file's own words

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from deepfake.app.case.filed import Facts, Where
+from deepfake.app.predict import targets
 from deepfake.app.predict.command import check
 from deepfake.base.errors import UserError
+from deepfake.dataset.files import printable
 from deepfake.prediction import WINDOW
 
 if TYPE_CHECKING:
@@ -38,8 +43,10 @@ def case(
     hang on video, detector and program alone; SHA256SUMS holds their hashes. Exit code: 0 where the video was scored, 1
     where it was not (the report says why), 2 where the call is wrong.
     """
-    if out.exists():
-        raise UserError(f"{out} is there already", "name a new folder: a case is not changed")
+    shown = printable(str(out))
+    if os.path.lexists(out):
+        raise UserError(f"{shown} is there already", "name a new folder: a case is not changed")
+    targets.reached("--out", out)
     check(window)
     from deepfake.app.case.facts import gathered
     from deepfake.base.disk import aside
@@ -54,7 +61,7 @@ def case(
         (new / WHERE).write_text(json.dumps(where, indent=2) + "\n", encoding="utf-8")
     opinion = findings.facts["opinion"]
     score = "no score" if opinion["score"] is None else f"P(fake) {opinion['score']:.3f}, {opinion['verbal']}"
-    print(f"case: {opinion['wording'] or opinion['status']}, {score} -> {out}/{HTML}, {out}/{PDF}")
+    print(f"case: {opinion['wording'] or opinion['status']}, {score} -> {shown}/{HTML}, {shown}/{PDF}")
     raise typer.Exit(0 if opinion["score"] is not None else 1)
 
 
@@ -87,10 +94,11 @@ def verify(
     Exit code: 0 where all are, 1 where one is not, 2 where the call is wrong.
     """
     old, where = read(folder)
+    check(old["window"])
     path, home = video or Path(where["video"]), detector or Path(where["detector"])
     test = Path(where.get("test", "")) if old["test"] else None
     if not path.is_file():
-        raise UserError(f"no exhibit {path}", "--video, where it lies now")
+        raise UserError(f"no exhibit {printable(str(path))}", "--video, where it lies now")
     from deepfake.app.case.facts import gathered
 
     with TemporaryDirectory() as scratch:
@@ -115,16 +123,23 @@ def verify(
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The facts of a case, and where its exhibit and detector lay. Raises UserError."""
-    try:
-        old, where = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (FACTS, WHERE))
-        for key in ("exhibit", "detector", "program", "opinion", "window", "test"):
-            old[key]
-        where["video"], where["detector"]
-    except FileNotFoundError as error:
-        raise UserError(f"no case: {error.filename} is missing", ANEW) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder}: a broken case: {error!r}", ANEW) from None
-    return old, where
+    parts: list[dict[str, Any]] = []
+    for name, model in ((FACTS, Facts), (WHERE, Where)):
+        where = f"{printable(str(folder))}: a broken case: {name}"
+        try:
+            parts.append(json.loads((folder / name).read_bytes()))
+            model.model_validate(parts[-1])
+        except FileNotFoundError as error:
+            raise UserError(f"no case: {printable(error.filename)} is missing", ANEW) from None
+        except OSError as error:
+            raise UserError(f"{where}: {error.strerror}", ANEW) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            fault = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+            raise UserError(f"{where}: {fault}", ANEW) from None
+        except (ValueError, RecursionError):
+            raise UserError(f"{where}: no JSON", ANEW) from None
+    return parts[0], parts[1]
 
 
 def whole(folder: Path) -> Iterator[tuple[bool, str, str]]:
