@@ -42,6 +42,7 @@ def load(folder: Path, backend: str) -> inference.Detector:
 
     Raises UserError where it was not exported for this backend, or is broken, or ONNX Runtime is not installed.
     """
+    folder = bundle.home(folder)
     names = files(folder, backend)
     library("onnxruntime")
     detector = inference.load(folder)

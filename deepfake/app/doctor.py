@@ -18,6 +18,8 @@ from deepfake.base.errors import UserError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+    from deepfake.bundle import Card
+
 MARKS = {"ok": "ok", "absent": "--", "broken": "!!"}  # absent: nothing that is needed; broken: an exit code of 1
 ENCODERS = ("libx264", "libx264rgb", "ffv1", "aac")  # what frames, faces, fakes and their sound are written by
 DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "png", "webp", "aac")  # what people's files hold
@@ -244,7 +246,7 @@ def caches() -> Iterator[Check]:
 
 
 def trained() -> Iterator[Check]:
-    """The detector that `deepfake predict` takes by itself."""
+    """The detector that `deepfake predict` takes by itself, and the one that is shipped."""
     from deepfake import bundle
 
     folder = Path("models/detector")
@@ -253,11 +255,18 @@ def trained() -> Iterator[Check]:
     except UserError as error:
         yield Check("models", str(folder), "broken" if folder.is_dir() else "absent", error.args[0], error.hint)
     else:
-        auc = card.validation.get("auc")
-        text = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
-        if not card.validation.get("novelty"):
-            text += "; does not know what is unlike its training data"
-        yield Check("models", str(folder), "ok", text)
+        yield Check("models", str(folder), "ok", rank(card))
+    try:
+        yield Check("models", "builtin", "ok", rank(bundle.read(bundle.BUILTIN)))
+    except UserError as error:
+        yield Check("models", "builtin", "broken", error.args[0], "pip install --force-reinstall deepfake")
+
+
+def rank(card: "Card") -> str:
+    """How well a whole detector tells the videos of its validation, and what it does not know."""
+    auc = card.validation.get("auc")
+    text = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
+    return text if card.validation.get("novelty") else f"{text}; does not know what is unlike its training data"
 
 
 def size(count: float) -> str:
