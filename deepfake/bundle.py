@@ -4,6 +4,7 @@ What train leaves is a folder of networks; calibrate adds the card that makes a 
 how logits become P(fake), and the model file of the face detector, if it has one. It needs nothing outside itself.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,14 @@ def home(folder: Path, or_builtin: bool = False) -> Path:
     return BUILTIN if folder == Path(BUILTIN.name) else folder
 
 
+def vacant(out: Path, *detectors: Path) -> None:
+    """Raises UserError where a detector may not be written: where other things are, or those that it is made of."""
+    if any(out.resolve() == detector.resolve() for detector in detectors):
+        raise UserError(f"{out}: is the detector itself", "name a new folder")
+    if os.path.lexists(out) and not (out / CARD).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{out}: is there already, and no detector", "name a new folder")
+
+
 def read(folder: Path) -> Card:
     """The card of a detector, all files of which are there and whole. Raises UserError."""
     card = _read(folder / CARD, Card)
@@ -189,6 +198,8 @@ def halve(folder: Path, detector: Path) -> int:
     """
     from safetensors.torch import load_file, save_file
 
+    detector = home(detector)
+    vacant(folder, detector)
     card = read(detector)
     with aside(folder) as new:
         new.mkdir()

@@ -30,8 +30,8 @@ def export(folder: Path, out: Path, *, int8: bool = False) -> list[float]:
     The new folder stands wherever a detector does. int8: also with 8 bits for each weight, and for activations, whose
     ranges are measured as they come. Raises UserError for a network that cannot be exported.
     """
-    if out.resolve() == folder.resolve():
-        raise UserError(f"{out}: is the detector itself", "name a new folder")
+    folder = bundle.home(folder)
+    bundle.vacant(out, folder)
     card, loaded = bundle.read(folder), inference.load(folder)
     differences = []
     with TemporaryDirectory() as scratch:

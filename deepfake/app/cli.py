@@ -1,8 +1,11 @@
 """cli: the command `deepfake`: score videos, make fakes, look at datasets, name, join and export detectors, prune."""
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +22,12 @@ from deepfake.app.progress import progress
 from deepfake.app.serve.command import serve
 from deepfake.app.web.command import export_page
 from deepfake.base.errors import UserError
+from deepfake.dataset.files import printable
+
+if TYPE_CHECKING:
+    from deepfake.calibrate import CalibrateParams
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room for what is written, wherever that is
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +69,7 @@ def forge(
     for row in forged.report[forged.report["reason"] != ""].itertuples():
         print(f"{row.path}: {row.status}: {row.reason}", file=sys.stderr)
     fakes = int((forged.manifest["label"] == "fake").sum())
-    print(f"forge: {len(forged.manifest) - fakes} reals, {fakes} fakes -> {out_dir}")
+    print(f"forge: {len(forged.manifest) - fakes} reals, {fakes} fakes -> {printable(str(out_dir))}")
 
 
 @app.command()
@@ -100,8 +109,10 @@ def ensemble(
     from deepfake import bundle, calibrate
     from deepfake.base import params
 
+    detectors = [bundle.home(folder) for folder in detectors]
+    bundle.vacant(out, *detectors)
     cards = [bundle.read(folder) for folder in detectors]
-    p = params.load("calibrate", calibrate.CalibrateParams)
+    p = params.load("calibrate", calibrate.CalibrateParams) if params.FILE.is_file() else usual()
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
         scoring, validation = calibrate.fit(bundle.join(networks, detectors), p)
@@ -110,7 +121,14 @@ def ensemble(
             prepared = prepared | {"detect": prepared["detect"] | {"weights": str(detectors[0] / weights)}}
         bundle.save(out, networks, prepared, scoring, validation)
     aucs = ", ".join(f"{card.validation['auc']:.3f}" for card in cards)
-    print(f"ensemble: validation AUC {validation['auc']:.3f} of {aucs} -> {out}")
+    print(f"ensemble: validation AUC {validation['auc']:.3f} of {aucs} -> {printable(str(out))}")
+
+
+def usual() -> "CalibrateParams":
+    """The settings of a project that changed none."""
+    from deepfake.calibrate import CalibrateParams
+
+    return CalibrateParams(tracks="auto", calibrator="auto", abstain=0.0, min_groups=10, resamples=1000, seed=0)
 
 
 @app.command()
@@ -126,7 +144,8 @@ def export(
     from deepfake import export
 
     differences = export.export(detector, out, int8=int8)
-    print(f"export: {len(differences)} networks, logits within {max(differences):.1g} of PyTorch's -> {out}")
+    shown = printable(str(out))
+    print(f"export: {len(differences)} networks, logits within {max(differences):.1g} of PyTorch's -> {shown}")
 
 
 @app.command()
@@ -168,13 +187,27 @@ def halve(
     from deepfake import bundle
 
     size = bundle.halve(out, detector)
-    print(f"halve: {size / 1e6:.1f} MB -> {out}")
+    print(f"halve: {size / 1e6:.1f} MB -> {printable(str(out))}")
 
 
 def main() -> None:
-    """Run the command: a user's mistake is one message and exit code 2; a bug shows its traceback."""
+    """Run the command: a user's mistake, or a file that cannot be read or written, is one message and exit code 2.
+
+    A bug shows its traceback.
+    """
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None and error.errno not in FULL:
+            raise
+        where = f"{printable(os.fsdecode(error.filename))}: " if isinstance(error.filename, str | bytes) else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        if error.errno in FULL:
+            with suppress(OSError):  # no file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again at its end
+    raise SystemExit(2)

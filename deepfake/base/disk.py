@@ -8,18 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from deepfake.base.errors import UserError
+
 LEFTOVER = 86400  # s: what nothing was written to for so long, a killed run left behind
 
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """A path beside `path`, of the same suffix, that takes its place, file or folder, when the block ends well."""
+    """A path beside `path`, of the same suffix, that takes its place, file or folder, when the block ends well.
+
+    A folder takes that of a folder; a file never does, which raises UserError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
         new = Path(folder, path.name)
         yield new
         if path.is_dir() and not path.is_symlink():
+            if not new.is_dir():
+                raise UserError(f"{path} is a folder", "name a file in it")
             path.rename(Path(folder, "old"))  # a folder cannot be renamed over: the old one goes first
         new.replace(path)
 

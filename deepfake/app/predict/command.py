@@ -68,16 +68,18 @@ def predict(
     if not videos and not watch:
         raise typer.BadParameter("name a video, a folder of them, or --watch FOLDER")
     files = [file for path in videos or [] for file in listed(path)]
-    if annotate and (watch or len(files) != 1 or len(detector or []) > 1):
+    asked = tuple(dict.fromkeys(detector or [None]))  # named twice, one would count double
+    if annotate and (watch or len(files) != 1 or len(asked) > 1):
         raise UserError("--annotate shows one video, and what one detector says of it", "ask about each on its own")
     if watch and not watch.is_dir():
         raise UserError(f"no folder {watch}", "--watch a folder that is there")
+    may_be_written(annotate, table, explain, files)
     length = window if window is not None else FINE if annotate else WINDOW
     check(length)
     # PyTorch takes seconds to import: not for --help, nor a wrong path
     from deepfake.app.predict import asking, outputs
 
-    question = asking.Question(tuple(detector or [None]), log, anew, backend, length, bool(explain))
+    question = asking.Question(asked, log, anew, backend, length, bool(explain))
     panel = question.panel(seconds(), ready=asking.processes(len(files)) == 1)
     complete = True
     with ExitStack() as stack:
@@ -85,7 +87,7 @@ def predict(
         try:
             arriving = (asking.answer(file, question, panel) for file in arrivals(watch))
             for answer in chain(asking.answers(files, question, panel), arriving):
-                complete &= answer.answers[-1][1].score is not None
+                complete &= any(said.score is not None for _, said in answer.answers)
                 for line in outputs.objects(answer.answers) if as_json else outputs.lines(answer.answers):
                     tqdm.write(line)
                 for sink in sinks:
@@ -101,12 +103,25 @@ def predict(
     raise typer.Exit(0 if complete else 1)
 
 
+def may_be_written(annotate: Path | None, table: Path | None, explain: Path | None, videos: Sequence[Path]) -> None:
+    """Raises UserError where an answer has no place, or would take that of a video."""
+    from deepfake.app.predict import targets
+
+    if annotate:
+        targets.replaced("--annotate", annotate, videos)
+    if table:
+        targets.overwritten("--csv", table, videos)
+    if explain:
+        targets.filled("--explain", explain)
+
+
 def annotated(target: Path, file: Path, prediction: Prediction) -> None:
     """Write the video as it was told, where it decodes."""
     from deepfake import annotate
+    from deepfake.dataset.files import printable
 
     if prediction.status in ("decode_error", "no_video", "missing"):
-        print(f"predict: no {target}: {prediction.status}", file=sys.stderr)
+        print(f"predict: no {printable(str(target))}: {prediction.status}", file=sys.stderr)
         return
     annotate.write(target, file, prediction)
 
