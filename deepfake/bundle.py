@@ -5,6 +5,7 @@ how logits become P(fake), and the model file of the face detector, if it has on
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from deepfake.base import tables
 from deepfake.base.disk import aside, link
@@ -29,8 +30,9 @@ if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
 BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
 KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
-FORMAT = 4
-READABLE = (3, FORMAT)  # 3 does not say what its training looked like
+FORMAT = 5
+READABLE = (3, 4, FORMAT)  # 3 does not say what its training looked like, nor 4 what it was made of
+LABELS = ("real", "fake")  # what P = 0 and P = 1 are called
 TRAIN_ANEW = "train it anew: dvc repro --force train"
 
 
@@ -43,11 +45,24 @@ class MemberCard(Params):
     known: str = ""  # the file of what the faces of its training look like; "": nobody noted it
 
 
+class Origin(Params):
+    """What networks were made of; the revision and date are those of the commit that publishes them."""
+
+    labels: tuple[str, ...] = LABELS
+    data: str = ""  # sha256 of the faces that were learnt from and validated on
+    split: str = ""  # sha256 of which videos these are, and on which side
+    libraries: dict[str, str] = Field(default_factory=dict)  # versions of those that shaped the training
+    revision: str = ""  # of git, where it was published
+    date: str = ""  # of that revision
+    licence: str = ""  # as who published it said
+
+
 class NetworksCard(Params):
     """What train says of its networks."""
 
     format: int
     members: list[MemberCard]
+    origin: Origin = Origin()
 
 
 class Card(Params):
@@ -58,6 +73,7 @@ class Card(Params):
     scoring: Scoring
     validation: dict[str, Any]  # how well it did there; `untrained`: why it cannot be trusted, or ""
     files: dict[str, str]  # sha256 of each other file
+    origin: Origin = Origin()
 
 
 C = TypeVar("C", NetworksCard, Card)
@@ -73,7 +89,9 @@ class Trained:
     known: Gaussian | None = None  # what the faces of its training look like
 
 
-def save_networks(folder: Path, trained: Sequence[Trained], validation: pd.DataFrame) -> None:
+def save_networks(
+    folder: Path, trained: Sequence[Trained], validation: pd.DataFrame, origin: Origin | None = None
+) -> None:
     """Write the networks' folder; `validation` has a row for each sequence of validation and member: see calibrate."""
     from safetensors.torch import save_file
 
@@ -88,7 +106,7 @@ def save_networks(folder: Path, trained: Sequence[Trained], validation: pd.DataF
                 member.known.save(new / card.known)
             members.append(card)
         tables.write(new / VALIDATION, validation)
-        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members))
+        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members, origin=origin or Origin()))
 
 
 def save(
@@ -108,7 +126,9 @@ def save(
             params = params | {"detect": params["detect"] | {"weights": Path(weights).name}}
         files = {file.name: _digest(file) for file in sorted(new.iterdir())}
         figures = tables.rounded(validation)
-        _write(new / CARD, Card(format=FORMAT, params=params, scoring=scoring, validation=figures, files=files))
+        origin = read_networks(networks).origin
+        card = Card(format=FORMAT, params=params, scoring=scoring, validation=figures, files=files, origin=origin)
+        _write(new / CARD, card)
 
 
 def read_networks(folder: Path) -> NetworksCard:
@@ -187,12 +207,14 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
                 members.append(member.model_copy(update={"weights": name, "known": known}))
         table = pd.concat(validations, ignore_index=True)
         tables.write(new / VALIDATION, table)
-        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members))
+        origins = [card.origin for card in cards]
+        origin = origins[0] if all(other == origins[0] for other in origins) else Origin()
+        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members, origin=origin))
     return table
 
 
-def halve(folder: Path, detector: Path) -> int:
-    """Write a detector with its weights as float16, half the size; how many bytes. Raises UserError.
+def halve(folder: Path, detector: Path, licence: str = "") -> int:
+    """Write a detector with its weights as float16, half the size, to be published; how many bytes. Raises UserError.
 
     The rounding moves logits in their third digit; statistics of batch norm fit float16's range.
     """
@@ -210,8 +232,19 @@ def halve(folder: Path, detector: Path) -> int:
             elif file.name != CARD:
                 link(file, new / file.name)
         files = {file.name: _digest(file) for file in sorted(new.iterdir())}
-        _write(new / CARD, card.model_copy(update={"files": files}))
+        origin = card.origin.model_copy(update=_revision() | {"licence": licence or card.origin.licence})
+        _write(new / CARD, card.model_copy(update={"format": FORMAT, "files": files, "origin": origin}))
         return sum(file.stat().st_size for file in new.iterdir())
+
+
+def _revision() -> dict[str, str]:
+    """The commit of the folder that this is called in, and its date; nothing where there is none."""
+    call = ["git", "log", "-1", "--format=%H %cs"]
+    try:
+        said = subprocess.run(call, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return dict(zip(("revision", "date"), said, strict=True))
 
 
 def labels_of(validation: pd.DataFrame) -> dict[str, int]:

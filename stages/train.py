@@ -1,6 +1,7 @@
 """train: clips in, trained networks out, and what they say of validation."""
 
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from deepfake import bundle, redraw
 from deepfake import clips as sequences
 from deepfake.augment import AugmentParams, Margin
-from deepfake.base import params, tables
+from deepfake.base import code, hashes, params, tables
 from deepfake.base.errors import UserError
 from deepfake.learning.batches import Tracks
 from deepfake.learning.devices import is_first
@@ -56,10 +57,22 @@ def run(
     settings = p.model_dump(mode="json")
     trained = [bundle.Trained(best.network.state_dict(), settings, best.epoch, best.known) for best in learnt]
     validation = pd.concat([best.validation.assign(member=number) for number, best in enumerate(learnt)])
-    bundle.save_networks(networks, trained, validation)
+    bundle.save_networks(networks, trained, validation, origin(table, files, p))
     epochs = " and ".join(f"epoch {best.epoch}" for best in learnt)
     number = f"{len(learnt)} network{'s' * (len(learnt) > 1)}"
     done("train", f"{number}, of {epochs}, in {time.perf_counter() - start:.0f} s", networks)
+
+
+def origin(table: pd.DataFrame, files: list[Path], p: TrainParams) -> bundle.Origin:
+    """What the networks were made of: the faces, the split, and the libraries."""
+    faces = sorted(f"{digest} {file}" for digest, file in zip(hashes.contents(files), table["file"], strict=True))
+    sides = sorted({f"{side} {name}" for side, name in zip(table["split"], table["video_id"], strict=True)})
+    parts = (f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
+    return bundle.Origin(
+        data=sha256("\n".join(faces).encode()).hexdigest(),
+        split=sha256("\n".join(sides).encode()).hexdigest(),
+        libraries=code.shape("deepfake.train", *parts)["libraries"],
+    )
 
 
 def drawn(folder: Path, table: pd.DataFrame) -> tuple[Path, ...]:

@@ -1,7 +1,9 @@
 """bundle: a detector comes back from disk as it was; a broken one is said to be broken; nothing in it is a pickle."""
 
 import json
+import re
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -226,3 +228,18 @@ def test_detectors_that_do_not_belong_together_are_refused(tmp_path, saved_detec
     with pytest.raises(UserError, match=message):
         bundle.join(tmp_path / "both", folders)
     assert not (tmp_path / "both").exists()
+
+
+def test_what_is_published_says_of_which_commit_and_by_which_licence(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    bundle.halve(tmp_path / "unknown", saved)
+    assert bundle.read(tmp_path / "unknown").origin == bundle.read(saved).origin
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    for call in (["init", "--quiet"], [*who, "commit", "--quiet", "--allow-empty", "--message", "all"]):
+        subprocess.run(["git", *call], check=True)
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    bundle.halve(tmp_path / "half", saved, "CC0-1.0")
+    origin = bundle.read(tmp_path / "half").origin
+    assert (origin.labels, origin.revision, origin.licence) == (("real", "fake"), revision, "CC0-1.0")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", origin.date)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def test_the_first_run_makes_everything(finished):
     assert set(predictions["video_id"]) == set(splits["video_id"][splits["split"] == "test"])
     metrics = json.loads((finished / "reports/metrics.json").read_text())
     assert metrics["coverage"]["expected"] == metrics["video"]["count"] == predictions["video_id"].nunique()
+
+
+def test_the_detector_says_what_it_was_made_of(finished):
+    origin = json.loads((finished / "models/detector/bundle.json").read_text())["origin"]
+    assert origin["labels"] == ["real", "fake"]
+    table = read(finished / "data/splits.csv")
+    known = table[table["split"].isin(["train", "val"]) & table["status"].isin(["ok", "truncated"])]
+    sides = sorted(f"{side} {name}" for side, name in zip(known["split"], known["video_id"], strict=True))
+    assert origin["split"] == sha256("\n".join(sides).encode()).hexdigest()
+    assert re.fullmatch("[0-9a-f]{64}", origin["data"])
+    assert {"torch", "numpy", "opencv-python-headless"} <= set(origin["libraries"])
+    assert (origin["revision"], origin["licence"]) == ("", "")  # until it is published
 
 
 def test_the_table_of_what_is_stale_after_which_edit(dvc, project, tmp_path):

@@ -182,11 +182,15 @@ app.command("app")(page)
 def halve(
     detector: Annotated[Path, typer.Argument(help="a trained detector's folder")],
     out: Annotated[Path, typer.Option(help="new folder; it stands wherever a detector does")],
+    licence: Annotated[str, typer.Option(help="of the detector: its card says it")] = "",
 ) -> None:
-    """Write a detector with weights of half the size, as float16: what is shipped is made so."""
+    """Write a detector with weights of half the size, as float16, to be published: its card says of which commit.
+
+    What is shipped is made so.
+    """
     from deepfake import bundle
 
-    size = bundle.halve(out, detector)
+    size = bundle.halve(out, detector, licence)
     print(f"halve: {size / 1e6:.1f} MB -> {printable(str(out))}")
 
 
