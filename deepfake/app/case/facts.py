@@ -96,6 +96,7 @@ def about(home: Path, card: bundle.Card) -> dict[str, Any]:
         "networks": [
             " ".join(filter(None, (setting["encoder"], setting["backbone"], setting["head"]))) for setting in settings
         ],
+        "origin": card.origin.model_dump(mode="json"),
         "scoring": card.scoring.model_dump(),
         "validation": card.validation,
     }

@@ -43,6 +43,13 @@ UNTESTED = (
     "No test was named (--test reports/metrics.json): the figures are of the videos that it was calibrated on, and "
     "flatter it."
 )
+ORIGIN = {  # what a detector says it was made of
+    "data": "Detector, SHA-256 of the faces it learnt from",
+    "split": "Detector, SHA-256 of their split",
+    "revision": "Detector, published as commit",
+    "date": "Detector, date of that commit",
+    "licence": "Detector, licence",
+}
 AGAIN = (
     "deepfake verify FOLDER runs all of it again and says whether exhibit, detector, program and score are the same. "
     "No time and no path is part of this report: the same video, detector and program give the same bytes."
@@ -215,6 +222,7 @@ def repeat(f: Facts) -> Iterator[Text | Table]:
     d, p = f["detector"], f["program"]
     rows = [("Program", p["deepfake"]), ("Device", p["device"]), ("Detector, SHA-256 of its card", d["card_sha256"])]
     rows += [(f"Detector, {name}", digest) for name, digest in d["files"].items()]
+    rows += [(title, d["origin"][key]) for key, title in ORIGIN.items() if d["origin"][key]]
     rows += [("Params, SHA-256", d["params_sha256"]), ("Networks", "; ".join(d["networks"]))]
     rows.append(("Libraries", ", ".join(f"{name} {number}" for name, number in p["libraries"].items())))
     yield Table((), rows)
