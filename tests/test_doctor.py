@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deepfake import bundle
 from deepfake.app import cli, doctor
 from deepfake.base import cache, plugins
 
@@ -174,6 +175,12 @@ def test_caches_have_their_sizes_and_one_above_its_bound_says_what_prunes_it(tmp
 
 
 def test_a_trained_detector_is_there_or_absent_or_broken():
-    assert [check.state for check in doctor.trained()] == ["absent"]
+    assert [check.state for check in doctor.trained()] == ["absent", "ok"]
     Path("models/detector").mkdir(parents=True)
-    assert [check.state for check in doctor.trained()] == ["broken"]
+    assert [check.state for check in doctor.trained()] == ["broken", "ok"]
+
+
+def test_the_shipped_detector_may_be_broken(monkeypatch, tmp_path):
+    monkeypatch.setattr(bundle, "BUILTIN", tmp_path)
+    check = of(doctor.trained)["builtin"]
+    assert (check.state, check.mend) == ("broken", "pip install --force-reinstall deepfake")

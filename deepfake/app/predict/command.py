@@ -68,7 +68,7 @@ def predict(
     if not videos and not watch:
         raise typer.BadParameter("name a video, a folder of them, or --watch FOLDER")
     files = [file for path in videos or [] for file in listed(path)]
-    asked = tuple(dict.fromkeys(detector or [None]))  # named twice, one would count double
+    asked = tuple(dict.fromkeys(detector or ())) or (None,)  # named twice, one would count double
     if annotate and (watch or len(files) != 1 or len(asked) > 1):
         raise UserError("--annotate shows one video, and what one detector says of it", "ask about each on its own")
     if watch and not watch.is_dir():
