@@ -20,6 +20,7 @@ from scipy.special import logit
 
 from deepfake import Detector, bundle, video
 from deepfake.app import cli
+from deepfake.app.predict.command import listed
 from deepfake.base import cache, tables
 from deepfake.inference import load
 from deepfake.layouts import manifest
@@ -82,6 +83,17 @@ def test_a_folder_stands_for_the_videos_in_it(deepfake, detector, odd, tmp_path)
     code, output, _ = deepfake("predict", "films", "--json", "--detector", detector)
     assert [json.loads(line)["path"] for line in output.splitlines()] == ["films/b.mp4", "films/deep/a.MP4"]
     assert code == 1  # a face in one frame is too few
+
+
+def test_a_pattern_stands_for_what_is_called_like_it(deepfake, tmp_path):
+    for name in ("films/r2.mov", "films/r1.mov", "films/s.mov", "films/[x].mov", "films/r0/deep.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    code, _, complaint = deepfake("predict", "films/x*.mov")
+    assert (code, complaint.splitlines()[0]) == (2, "error: no file or folder is called like films/x*.mov")
+    assert list(map(str, listed(Path("films/r*.mov")))) == ["films/r1.mov", "films/r2.mov"]
+    assert list(map(str, listed(Path("films/r*")))) == ["films/r0/deep.mp4", "films/r1.mov", "films/r2.mov"]
+    assert list(map(str, listed(Path("films/[x].mov")))) == ["films/[x].mov"]  # a name before it is a pattern
 
 
 def test_odd_files_of_a_folder_are_told_one_by_one(deepfake, detector, odd, tmp_path):

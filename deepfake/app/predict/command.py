@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from glob import glob
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +32,7 @@ Detectors = Annotated[
 
 def predict(
     videos: Annotated[
-        list[Path] | None, typer.Argument(help="video files, or folders of them", metavar="VIDEO")
+        list[Path] | None, typer.Argument(help="video files, folders of them, or patterns: 'a*.mp4'", metavar="VIDEO")
     ] = None,
     detector: Detectors = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for programs")] = False,
@@ -163,7 +164,10 @@ def seconds() -> Callable[[float, float], None]:
 
 
 def listed(path: Path) -> list[Path]:
-    """The file, or the videos and pictures of the folder. Raises UserError for neither."""
+    """The file, or the videos and pictures of the folder, or of all that are called like it. Raises UserError for none.
+
+    A name may hold *, ? and [ itself: they stand for others where there is no such file.
+    """
     from deepfake.dataset.files import counted, printable, walk
     from deepfake.video import IMAGES, SUFFIXES
 
@@ -175,6 +179,10 @@ def listed(path: Path) -> list[Path]:
         if not contents.files:
             raise UserError(f"no videos under {shown}", f"their names end in {' '.join(sorted(SUFFIXES))}")
         return [path / file for file in contents.files]
-    if not os.path.lexists(path):
-        raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
-    return [path]
+    if os.path.lexists(path):
+        return [path]
+    if any(sign in str(path) for sign in "*?["):
+        if matches := sorted(glob(str(path), recursive=True)):  # noqa: PTH207 (a Path takes no absolute pattern)
+            return [file for match in matches for file in listed(Path(match))]
+        raise UserError(f"no file or folder is called like {shown}", "mind the spelling, and the folder you are in")
+    raise UserError(f"no file or folder {shown}", "mind the spelling, and the folder you are in")
