@@ -2,11 +2,13 @@
 
 import json
 import re
+import socket
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import bombs
 import httpx2 as httpx
@@ -17,6 +19,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("pebble")
 
 from deepfake import bundle, inference
+from deepfake.app.serve.api import application
 from deepfake.app.service.limits import MB, Limits
 from deepfake.predict import predict
 
@@ -429,6 +432,38 @@ def test_without_the_token_nothing_is_told(strict, clip, sent):
     assert "an open secret" not in strict.log
     assert strict.client.get("/health", headers=own).status_code == 200
     alive(strict, clip)
+
+
+@pytest.mark.parametrize("sent", ["gehüm".encode(), "gehüm".encode("latin-1")])
+def test_a_token_that_is_not_ascii_is_known_as_clients_send_it(sent):
+    from starlette.testclient import TestClient
+
+    with TestClient(application(Mock(limits=Limits()), "gehüm")) as client:
+        assert client.get("/limits", headers={b"Authorization": b"Bearer " + sent}).status_code == 200
+        assert client.get("/limits", headers={b"Authorization": b"Bearer " + sent + b"x"}).status_code == 401
+
+
+def test_a_line_that_ends_a_token_is_no_part_of_it(deepfake, monkeypatch):
+    tokens = []
+    monkeypatch.setenv("DEEPFAKE_TOKEN", "a secret\n")
+    monkeypatch.setattr("deepfake.app.service.desk.Desk", lambda *_: Mock(models={}))
+    monkeypatch.setattr("deepfake.app.serve.api.application", lambda _, token: tokens.append(token))
+    monkeypatch.setattr("deepfake.app.service.server.server", Mock())
+    monkeypatch.setattr("deepfake.app.service.requests.told", Mock())
+    assert deepfake("serve", "--port", "0")[0] == 0
+    assert tokens == ["a secret"]
+
+
+# ---- the address
+
+
+@pytest.mark.parametrize("command", ["serve", "app"])
+def test_a_port_that_is_in_use_is_said_to_be_so(deepfake, command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output, complaint = deepfake(command, "--port", port)
+    assert (code, output) == (2, "")
+    assert complaint.startswith(f"error: --host 127.0.0.1 --port {port}: Address already in use\n  hint: ")
 
 
 # ---- the log

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deepfake.app.service.options import Folders, Log, Settings, logged, needed, settings
+from deepfake.app.service.options import Folders, Log, Settings, free, logged, needed, settings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -24,6 +24,7 @@ def app(
     whoever is on this machine, where it listens to nobody else.
     """
     limits = settings(limit)
+    free(host, port)
     with needed("app", "deepfake app"):
         from deepfake.app.page.host import application
         from deepfake.app.service.desk import Desk

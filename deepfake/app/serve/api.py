@@ -1,6 +1,7 @@
 """api: the paths of the service, and what each answers."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -85,6 +86,8 @@ Id = Annotated[str, Path(max_length=64)]
 def application(desk: Desk, token: str = "") -> FastAPI:
     """The service of a desk, closed with it; with a token for those alone who send it as `Authorization: Bearer`."""
 
+    spellings = {os.fsencode(token), token.encode("latin-1", "ignore")}  # clients send what is not ASCII so or so
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
@@ -92,7 +95,8 @@ def application(desk: Desk, token: str = "") -> FastAPI:
 
     def allowed(request: Request) -> None:
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
-        known = secrets.compare_digest(sent.strip().encode(), token.encode())  # in constant time
+        given = sent.encode("latin-1").strip()  # the bytes of the header
+        known = any(secrets.compare_digest(given, spelling) for spelling in spellings)  # each in constant time
         if token and not (kind.lower() == "bearer" and known):
             raise Refused("unauthorized", "send Authorization: Bearer and the token of this service")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepfake.app.service.options import Folders, Log, Settings, logged, needed, settings
+from deepfake.app.service.options import Folders, Log, Settings, free, logged, needed, settings
 
 TOKEN = "DEEPFAKE_TOKEN"
 
@@ -25,6 +25,7 @@ def serve(
     deepfake serve --limit megabytes=50 --limit workers=2; /limits, and deepfake serve --limit help, list them.
     """
     limits = settings(limit)
+    free(host, port)
     with needed("serve", "deepfake serve"):
         from deepfake.app.serve.api import application
         from deepfake.app.service.desk import Desk
@@ -36,7 +37,7 @@ def serve(
     desk = Desk(models.load(detector), limits, logged(log))
     try:
         desk.ready()
-        token = os.environ.get(TOKEN, "")
+        token = os.environ.get(TOKEN, "").strip()
         if host not in ("127.0.0.1", "::1", "localhost") and not token:
             print(f"serve: whoever reaches {host} may use it; {TOKEN} asks for a token", file=sys.stderr)
         print(f"serve: {', '.join(desk.models)} at http://{host}:{port}; {limits.words()}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """options: what `deepfake serve` and `deepfake app` are told alike, and what is said where a library is missing."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,15 @@ def settings(limits: Sequence[str]) -> Limits:
     if wrong := [limit for limit in limits if "=" not in limit]:
         raise UserError(f"--limit {wrong[0]}: no NAME=VALUE", "--limit megabytes=50")
     return params.check(dict(limit.split("=", 1) for limit in limits), Limits, where="--limit")
+
+
+def free(host: str, port: int) -> None:
+    """Raises UserError for an address that nobody can listen at, for another program does, or it is none of ours."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise UserError(f"--host {host} --port {port}: {why}", "name another; --port 0 is a free one") from None
 
 
 @contextmanager
