@@ -233,6 +233,14 @@ def test_a_lock_that_is_never_given_back_is_not_waited_for_for_ever(file, monkey
         ("UPDATE {} SET id = CASE id WHEN 2 THEN 1003 ELSE 1002 END WHERE id IN (2, 3)", 1, "row 2 is missing"),
         ("UPDATE {} SET id = 0 WHERE id = 5", 0, "row 0 was not written by the log"),
         ("UPDATE {} SET id = 'x' WHERE id = 5", 4, "row x was not written by the log"),
+        ("UPDATE {} SET path = CAST(path AS blob) WHERE id = 2", 1, "row 2 was changed"),
+        ("UPDATE {} SET previous = x'ff00' WHERE id = 2", 1, "row 2 was changed"),
+        ("UPDATE {} SET path = CAST(x'2fff' AS text) WHERE id = 2", 1, "row 2 was changed"),
+        ("UPDATE {} SET id = CAST(x'ff' AS text) WHERE id = 5", 4, r"row \xff was not written by the log"),
+        ("UPDATE {} SET status = x'00', verdict = NULL WHERE id = 1", 0, "row 1 was changed"),
+        ("INSERT INTO {}_head VALUES (2, 0, 'x')", 0, chain.HEADLESS),
+        ("UPDATE {}_head SET last = 'x'", 0, chain.HEADLESS),
+        ("UPDATE {}_head SET hash = x'00'", 0, chain.HEADLESS),
         ("UPDATE {}_head SET last = 4", 4, "row 5 was not written by the log"),
         ("UPDATE {}_head SET hash = 'x'", 5, "row 5 is not the one that was written last"),
     ],
@@ -241,7 +249,8 @@ def test_the_first_row_that_is_not_as_it_was_written_is_named(file, deepfake, st
     query(f"sqlite:///{file}", statement.format("deepfake_predictions"))
     code, told, _ = deepfake("log", "--verify")
     assert (code, told) == (1, f"log: {file}: {fault}; {rows} rows before are as they were written\n")
-    assert deepfake("log")[0] == 0  # it can be looked at all the same
+    assert deepfake("log")[0] == deepfake("log", "--csv")[0] == 0  # it can be looked at all the same
+    assert deepfake("log", "--json")[0] == (2 if "no JSON" in statement else 0)
 
 
 def test_two_rows_that_changed_places_are_found(file):
@@ -280,6 +289,13 @@ def test_a_log_without_its_head_takes_no_row(file, deepfake):
     with pytest.raises(UserError, match="lost its head"):
         book.opened().add(entry())
     assert deepfake("log", "--verify")[0] == 2
+
+
+@pytest.mark.parametrize("change", ["INSERT INTO {} VALUES (2, 0, 'x')", "UPDATE {} SET last = 'x'"])
+def test_a_log_whose_head_was_changed_takes_no_row(file, change):
+    query(f"sqlite:///{file}", change.format("deepfake_predictions_head"))
+    with pytest.raises(UserError, match="the head was changed"):
+        book.opened().add(entry())
 
 
 def test_a_row_that_was_put_in_at_the_end_is_not_written_over(file):

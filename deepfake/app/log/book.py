@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, select, type_coerce
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
@@ -39,7 +39,12 @@ class Log:
 
         def write() -> Row:
             with Session(self._writer) as session, session.begin():
-                head = session.scalars(select(Head).with_for_update()).one()
+                heads = session.scalars(select(Head).with_for_update()).all()
+                if not heads:
+                    raise UserError(f"the log {self} lost its head: the row that says where it ends", VERIFY)
+                head = heads[0]
+                if len(heads) > 1 or not isinstance(head.last, int) or not isinstance(head.hash, str):
+                    raise UserError(f"the log {self}: {chain.HEADLESS}", VERIFY)
                 row = values | {"id": head.last + 1, "previous": head.hash}
                 row["hash"] = chain.digest(row)
                 head.last, head.hash = row["id"], row["hash"]
@@ -51,8 +56,6 @@ class Log:
                 return database.retried(write)
         except IntegrityError:
             raise UserError(f"the log {self} has a row that it did not write at its end", VERIFY) from None
-        except NoResultFound:
-            raise UserError(f"the log {self} lost its head: the row that says where it ends", VERIFY) from None
 
     def find(self, content: str, detector: str, version: str) -> Row | None:
         """What was said last of this content by this detector and version. Raises UserError where it was changed."""
@@ -74,11 +77,13 @@ class Log:
     def verify(self, noted: str = "") -> Verified:
         """Walk along the whole chain; `noted` is a hash that it once held, or the beginning of one."""
         with database.told(self._url), self._engine.connect() as connection:  # one transaction: all as of one moment
-            head = connection.execute(select(Head.last, Head.hash)).one_or_none()
-            if head is None:
+            heads = connection.execute(select(Head.last, Head.hash)).all()
+            if not heads:
                 raise UserError(f"the log {self} lost its head: the row that says where it ends", "take a backup's")
+            if len(heads) > 1:
+                return Verified(0, chain.START, chain.HEADLESS)
             with closing(_read(connection, _every())) as rows:
-                return chain.verify(rows, *head, noted)
+                return chain.verify(rows, *heads[0], noted)
 
 
 def opened(create: bool = True) -> Log:

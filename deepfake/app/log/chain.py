@@ -14,6 +14,7 @@ from typing import Any
 from deepfake.base.tables import DIGITS
 
 START = "0" * 64  # what the first row follows
+HEADLESS = "the head was changed: the row that says where the log ends"
 LINKS = ("previous", "hash")  # the columns that make the chain
 Row = dict[str, Any]  # a row of the log by column, as the database's driver reads it
 
@@ -68,6 +69,8 @@ def verify(rows: Iterable[Row], last: int, hash: str, noted: str = "") -> Verifi
     `noted` is the hash of a row, or its beginning, that was written down before: the chain must still hold it.
     """
     count, previous, held = 0, START, not noted
+    if not isinstance(last, int) or not isinstance(hash, str):
+        return Verified(count, previous, HEADLESS)
     for row in rows:
         if fault := _fault(row, count + 1, previous, last):
             return Verified(count, previous, fault)

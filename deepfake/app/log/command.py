@@ -10,6 +10,7 @@ import typer
 
 from deepfake.app.log import door
 from deepfake.base.errors import UserError
+from deepfake.dataset.files import printable
 
 if TYPE_CHECKING:
     from deepfake.app.log.chain import Row
@@ -42,7 +43,7 @@ def log(
     if verify:
         checked = book.verify(noted)
         if checked.fault:
-            print(f"log: {book}: {checked.fault}; {checked.rows} rows before are as they were written")
+            print(f"log: {book}: {printable(checked.fault)}; {checked.rows} rows before are as they were written")
             raise typer.Exit(1)
         print(f"log: {book}: {checked.rows} rows, all as they were written; the last hash: {checked.last}")
         return
@@ -52,20 +53,26 @@ def log(
     if as_csv:
         table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: shown(value) for name, value in row.items()} for row in rows)
     elif as_json:
         for row in rows:
-            print(json.dumps(row | {"prediction": nested(row)}))
+            print(json.dumps(row | {"prediction": nested(row)}, default=str))
     else:
         for row in rows:
             score = f"{row['score']:.3f}" if isinstance(row["score"], float) else "-"
-            outcome, moment = row["verdict"] or row["status"], str(row["time"])[:19]
-            print(f"{row['id']:>6}  {moment}  {outcome:<14}  {score:>5}  {row['path']}")
+            number, path = shown(row["id"]), shown(row["path"])
+            outcome, moment = shown(row["verdict"] or row["status"]), shown(row["time"])[:19]
+            print(f"{number:>6}  {moment}  {outcome:<14}  {score:>5}  {path}")
+
+
+def shown(value: Any) -> str:
+    """A value for a table, of whatever kind somebody made it."""
+    return "" if value is None else printable(str(value))
 
 
 def nested(row: "Row") -> Any:
     """All that was said of a video, from the text that the chain holds. Raises UserError where that was changed."""
     try:
         return json.loads(row["prediction"])
-    except (TypeError, ValueError):
-        raise UserError(f"row {row['id']} of the log was changed: no JSON", "deepfake log --verify") from None
+    except (TypeError, ValueError, RecursionError):
+        raise UserError(f"row {shown(row['id'])} of the log was changed: no JSON", "deepfake log --verify") from None

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from platformdirs import user_data_path
@@ -187,8 +188,12 @@ def _alone(connection: Connection) -> Iterator[None]:
 
 
 def _begin_by_hand(connection: sqlite3.Connection, _: object) -> None:
-    """Python's driver begins a transaction when it writes, which is too late for the lock."""
+    """Python's driver begins a transaction when it writes, which is too late for the lock.
+
+    And it gives up a whole query for one text that is no UTF-8, which nobody but a forger writes.
+    """
     connection.isolation_level = None
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _begin(connection: Connection) -> None:
