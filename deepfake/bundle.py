@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deepfake.base import tables
 from deepfake.base.disk import aside, link
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.dataset import videos
+from deepfake.dataset.files import printable
 from deepfake.novelty import Gaussian
 from deepfake.scores import Scoring
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
 
 BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
+SECTIONS = ("extract", "detect", "filter")  # of params.yaml: how videos are prepared
 KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
 FORMAT = 5
 READABLE = (3, 4, FORMAT)  # 3 does not say what its training looked like, nor 4 what it was made of
 LABELS = ("real", "fake")  # what P = 0 and P = 1 are called
+MOST = 2**28  # px of a sequence that a network may be shown, 1024 frames of 512 px
 TRAIN_ANEW = "train it anew: dvc repro --force train"
 
 
@@ -61,7 +64,7 @@ class NetworksCard(Params):
     """What train says of its networks."""
 
     format: int
-    members: list[MemberCard]
+    members: list[MemberCard] = Field(min_length=1)
     origin: Origin = Origin()
 
 
@@ -74,6 +77,42 @@ class Card(Params):
     validation: dict[str, Any]  # how well it did there; `untrained`: why it cannot be trusted, or ""
     files: dict[str, str]  # sha256 of each other file
     origin: Origin = Origin()
+
+
+class Novelty(BaseModel):
+    """What is unlike the training data."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    bound: float = Field(gt=0)  # the distance from which on a video is
+
+
+class Validated(BaseModel):
+    """What the validation of a card must say; it may say more."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    auc: float = Field(ge=0, le=1)
+    untrained: str
+    novelty: Novelty | None = None
+    selective_accuracy: dict[str, float] = {}
+
+
+class Settings(BaseModel):
+    """What a network's settings must say, whatever it is made of."""
+
+    encoder: str
+    backbone: str | None
+    head: str
+    sampling: Literal["spread", "contiguous"]
+    frames: int = Field(gt=0)  # of a sequence
+    side: int = Field(gt=0)  # px of its faces
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.frames * self.side**2 > MOST:
+            raise ValueError(f"{self.frames} frames of {self.side} px are more than fit into memory")
+        return self
 
 
 C = TypeVar("C", NetworksCard, Card)
@@ -156,14 +195,49 @@ def vacant(out: Path, *detectors: Path) -> None:
 
 
 def read(folder: Path) -> Card:
-    """The card of a detector, all files of which are there and whole. Raises UserError."""
+    """The card of a detector, which says all that one needs, and all files of which are there and whole.
+
+    Raises UserError.
+    """
     card = _read(folder / CARD, Card)
     for name, digest in card.files.items():
-        if not (folder / name).is_file():
-            raise UserError(f"no trained detector: {folder / name} is missing", TRAIN_ANEW)
-        if _digest(folder / name) != digest:
-            raise UserError(f"{folder}: a broken bundle: {name} is not what the card says", TRAIN_ANEW)
+        if Path(name).name != name:
+            raise broken(folder, f"{CARD}: files: {printable(name)} is not in its folder")
+        if not os.path.isfile(folder / name):  # noqa: PTH113 (a Path raises for a name that is too long)
+            raise UserError(f"no trained detector: {folder / printable(name)} is missing", TRAIN_ANEW)
+        try:
+            same = _digest(folder / name) == digest
+        except OSError as error:
+            raise broken(folder, f"{printable(name)}: {error.strerror}") from None
+        if not same:
+            raise broken(folder, f"{printable(name)} is not what the card says")
+    check(folder, CARD, Validated, card.validation, "validation")
+    if missing := [name for name in SECTIONS if name not in card.params]:
+        raise broken(folder, f"{CARD}: params.{missing[0]}: Field required")
+    networks = read_networks(folder)
+    for number, member in enumerate(networks.members):
+        check(folder, NETWORKS, Settings, member.settings, f"members.{number}.settings")
+    for where, name in _named(card, networks).items():
+        if not isinstance(name, str) or name not in card.files:
+            raise broken(folder, f"{where}: names no file of it")
     return card
+
+
+def check(folder: Path, name: str, model: type[BaseModel], values: Any, section: str) -> None:
+    """Raises UserError where a section of a card is not as the model says."""
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        raise broken(folder, f"{name}: {said(error, section)}") from None
+
+
+def _named(card: Card, networks: NetworksCard) -> dict[str, Any]:
+    """The files that a detector names, by where it does."""
+    names = {f"{CARD}: params.detect.weights": card.params["detect"].get("weights", 0)}
+    for number, member in enumerate(networks.members):
+        names[f"{NETWORKS}: members.{number}.weights"] = member.weights
+        names[f"{NETWORKS}: members.{number}.known"] = member.known or None
+    return {where: name for where, name in names.items() if name is not None}
 
 
 def plugins(folder: Path) -> list[str]:
@@ -188,7 +262,7 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
     validations = [read_validation(detector) for detector in detectors]
     first = detectors[0]
     for detector, card, validation in zip(detectors, cards, validations, strict=True):
-        for section in ("extract", "detect", "filter"):
+        for section in SECTIONS:
             if card.params[section] != cards[0].params[section]:
                 raise UserError(f"{detector}: other settings of {section} than {first}", "train them alike")
         if labels_of(validation) != labels_of(validations[0]):
@@ -252,16 +326,27 @@ def labels_of(validation: pd.DataFrame) -> dict[str, int]:
     return {str(name): int(label) for name, label in validation.groupby("video_id")["label"].first().items()}
 
 
+def broken(folder: Path, fault: str) -> UserError:
+    """The error for what is no detector any more, in a line."""
+    return UserError(f"{folder}: a broken bundle: {fault}", TRAIN_ANEW)
+
+
+def said(error: ValidationError, section: str = "") -> str:
+    """The first fault of a section, in a line."""
+    first = error.errors()[0]
+    where = ".".join(filter(None, (section, *map(str, first["loc"]))))
+    return ": ".join(filter(None, (where, first["msg"].removeprefix("Value error, "))))
+
+
 def _read(path: Path, model: type[C]) -> C:
     if not path.is_file():
         raise UserError(f"no trained detector: {path} is missing", "train one: dvc repro")
     try:
         card = model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
-        raise UserError(f"{path.parent}: a broken bundle: {path.name}: {reason}", TRAIN_ANEW) from None
+        raise broken(path.parent, f"{path.name}: {said(error)}") from None
+    except OSError as error:
+        raise broken(path.parent, f"{path.name}: {error.strerror}") from None
     if card.format not in READABLE:
         known = " and ".join(map(str, READABLE))
         raise UserError(f"{path}: format {card.format}, this version reads {known}", TRAIN_ANEW)

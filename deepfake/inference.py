@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from deepfake import bundle, clips, novelty
-from deepfake.base.errors import UserError
 from deepfake.clips import padded, resized
 from deepfake.models.network import Architecture, Network, to_clips
 from deepfake.novelty import Gaussian
@@ -22,6 +22,15 @@ from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
 
 PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px: what memory it takes is bounded
+FAULTS = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    AssertionError,
+    OSError,
+)  # of files of weights
 Order = Callable[[list[int]], list[int]]  # of a sequence's frames: what is shown in place of them
 
 
@@ -143,13 +152,16 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
     folder = bundle.home(folder, or_builtin)
     card = bundle.read(folder)
     members = []
-    for member in bundle.read_networks(folder).members:
+    for number, member in enumerate(bundle.read_networks(folder).members):
         try:
             network = Network(architecture(member.settings))
             network.load_state_dict(load_file(folder / member.weights))
-        except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except ValidationError as error:
+            fault = bundle.said(error, f"members.{number}.settings")
+            raise bundle.broken(folder, f"{bundle.NETWORKS}: {fault}") from None
+        except FAULTS as error:
             reason = shorten(str(error), 200)  # one line: torch lists every weight that does not fit
-            raise UserError(f"{folder}: a broken bundle: {member.weights}: {reason}", bundle.TRAIN_ANEW) from None
+            raise bundle.broken(folder, f"{member.weights}: {reason}") from None
         members.append(Member(network.to(device()).eval(), member.settings, known_of(folder, member)))
     params = card.params
     if weights := params["detect"]["weights"]:  # it lies in the bundle, wherever that is
@@ -163,12 +175,11 @@ def known_of(folder: Path, member: bundle.MemberCard) -> Gaussian | None:
         return None
     try:
         return Gaussian.load(folder / member.known)
-    except (SafetensorError, KeyError, TypeError, AssertionError) as error:
-        reason = shorten(str(error), 200)
-        raise UserError(f"{folder}: a broken bundle: {member.known}: {reason}", bundle.TRAIN_ANEW) from None
+    except FAULTS as error:
+        raise bundle.broken(folder, f"{member.known}: {shorten(str(error), 200)}") from None
 
 
 def architecture(settings: Mapping[str, Any]) -> Architecture:
     """The network's part of the section train; its weights come from elsewhere."""
-    own = {name: settings[name] for name in Architecture.model_fields}
+    own = {name: settings[name] for name in Architecture.model_fields if name in settings}
     return Architecture.model_validate(own | {"pretrained": False})

@@ -28,10 +28,10 @@ class Detector(inference.Detector):
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
         if backend == "torch":
-            return cls(**vars(inference.load(Path(folder))))
+            return cls(**vars(predict.load(Path(folder))))
         from deepfake import sessions
 
-        return cls(**vars(sessions.load(Path(folder), backend)))
+        return cls(**vars(predict.checked(sessions.load(Path(folder), backend), Path(folder))))
 
     def predict(self, video: str | Path, *, window: float = WINDOW) -> Prediction:
         """What it says of a video or a picture. Never raises for a bad one: `status` and `reason` say why no score.

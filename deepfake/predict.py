@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from deepfake import clips, detect, extract
+from deepfake import bundle, clips, detect, extract, inference
 from deepfake import video as films
 from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
@@ -27,6 +27,7 @@ from deepfake.video import Images
 SEEN = ("no_face", "too_few_faces")  # a video was looked at, and nothing can be said of it
 ROOM = 2**28  # bytes that the frames of a video may take, unpacked, while faces are found in them
 Progress = Callable[[float, float], None]
+D = TypeVar("D", bound=Detector)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class Prepared:
     images: dict[int, Images]  # track -> (T, size, size, 3) uint8 RGB, mapped from files: memory is bounded
     about: dict[str, Any] = field(default_factory=dict)  # what extract says of the video: a row of its table
     scale: float = 1.0  # px of the video as shown to a px of the frames that the faces were found in
+
+
+def load(folder: Path) -> Detector:
+    """The detector of a folder, or "builtin", which says how videos are prepared for it. Raises UserError."""
+    return checked(inference.load(folder), folder)
+
+
+def checked(detector: D, folder: Path) -> D:
+    """The same detector. Raises UserError where its params are none of a pipeline."""
+    for section, model in ("extract", extract.Policy), ("detect", detect.DetectParams), ("filter", FilterParams):
+        bundle.check(bundle.home(folder), bundle.CARD, model, detector.params[section], f"params.{section}")
+    return detector
 
 
 @contextmanager

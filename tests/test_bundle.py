@@ -1,5 +1,6 @@
 """bundle: a detector comes back from disk as it was; a broken one is said to be broken; nothing in it is a pickle."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from deepfake import bundle
+from deepfake import Detector, bundle
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.bundle import CARD, NETWORKS, VALIDATION
@@ -181,6 +182,106 @@ def test_weights_of_another_network_do_not_fit(tmp_path, saved_detector):
 def test_settings_that_no_network_is_made_of_are_broken(tmp_path, saved_detector):
     settings = {name: value for name, value in TRAIN.items() if name != "head"}
     assert "a broken bundle" in mistake(saved_detector(tmp_path / "detector", [(network()[0], settings)], PREPARED))
+
+
+GONE = object()
+FIELD = "Field required"
+
+
+@pytest.fixture
+def shipped(tmp_path) -> Path:
+    """The folder of a detector that says all, to be spoilt."""
+    return Path(shutil.copytree(bundle.BUILTIN, tmp_path / "detector"))
+
+
+def spoilt(folder: Path, name: str, keys: tuple, value: object) -> Path:
+    """The folder with another value in one of its cards, and the hashes that go with it."""
+    content = json.loads((folder / name).read_text())
+    *above, last = keys
+    place = content
+    for key in above:
+        place = place[key]
+    if value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+    (folder / name).unlink()
+    (folder / name).write_text(json.dumps(content))
+    if name != CARD:
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        spoilt(folder, CARD, ("files", name), digest)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "fault"),
+    [
+        (CARD, ("params", "extract"), GONE, FIELD),
+        (CARD, ("params", "detect"), GONE, FIELD),
+        (CARD, ("params", "filter"), GONE, FIELD),
+        (CARD, ("params", "extract", "frames_per_video"), -1, "Input should be greater than 0"),
+        (CARD, ("params", "detect", "detector"), None, "Input should be a valid string"),
+        (CARD, ("params", "detect", "weights"), GONE, "names no file of it"),
+        (CARD, ("params", "detect", "weights"), "x.onnx", "names no file of it"),
+        (CARD, ("params", "filter", "min_faces"), "x", "Input should be a valid integer"),
+        (CARD, ("validation", "auc"), GONE, FIELD),
+        (CARD, ("validation", "auc"), "0.9", "Input should be a valid number"),
+        (CARD, ("validation", "auc"), -1.0, "Input should be greater than or equal to 0"),
+        (CARD, ("validation", "untrained"), None, "Input should be a valid string"),
+        (CARD, ("validation", "novelty", "bound"), GONE, FIELD),
+        (CARD, ("validation", "novelty", "bound"), 0, "Input should be greater than 0"),
+        (NETWORKS, ("members",), [], "List should have at least 1 item"),
+        (NETWORKS, ("members", 0, "weights"), "x", "names no file of it"),
+        (NETWORKS, ("members", 0, "weights"), ".", "names no file of it"),
+        (NETWORKS, ("members", 0, "weights"), "a\0b", "names no file of it"),
+        (NETWORKS, ("members", 0, "weights"), "../detector/member_0.safetensors", "names no file of it"),
+        (NETWORKS, ("members", 0, "known"), ".", "names no file of it"),
+        (NETWORKS, ("members", 0, "settings", "side"), None, "Input should be a valid integer"),
+        (NETWORKS, ("members", 0, "settings", "side"), 10**6, "frames of 1000000 px are more than fit into memory"),
+        (NETWORKS, ("members", 0, "settings", "frames"), 10**9, "1000000000 frames of"),
+        (NETWORKS, ("members", 0, "settings", "sampling"), GONE, FIELD),
+        (NETWORKS, ("members", 0, "settings", "encoder"), GONE, FIELD),
+        (NETWORKS, ("members", 0, "settings", "hidden"), "x", "Input should be a valid integer"),
+    ],
+)
+def test_a_card_that_garbles_something_is_said_to_be_broken_and_where(shipped, name, keys, value, fault):
+    with pytest.raises(UserError) as error:
+        Detector.load(spoilt(shipped, name, keys, value))
+    told = error.value.args[0]
+    assert len(told.splitlines()) == 1
+    if value in (10**6, 10**9):  # of two settings together
+        keys = keys[:-1]
+    assert told.startswith(f"{shipped}: a broken bundle: {name}: {'.'.join(map(str, keys))}: ")
+    assert fault in told
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("../x", "files: ../x is not in its folder"),
+        ("..", "is missing"),
+        ("a\0b", r"a\x00b is missing"),
+        ("a" * 300, "is missing"),
+    ],
+)
+def test_a_card_names_files_of_its_folder_alone(shipped, name, fault):
+    (shipped.parent / "x").touch()
+    assert fault in mistake(spoilt(shipped, CARD, ("files", name), hashlib.sha256().hexdigest()))
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_so(shipped, monkeypatch):
+    def refused(_: Path) -> str:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr(bundle, "_digest", refused)
+    assert mistake(shipped).endswith("safetensors: Permission denied")
+
+
+def test_a_broken_bundle_is_one_line_of_the_command(shipped, deepfake):
+    (shipped.parent / "a.mp4").touch()
+    spoilt(shipped, CARD, ("params", "filter", "min_faces"), GONE)
+    code, _, complaint = deepfake("predict", "a.mp4", "--detector", shipped)
+    assert (code, len(complaint.splitlines())) == (2, 2)  # and a hint
 
 
 # ---- several as one

@@ -52,7 +52,7 @@ def gathered(
         raise UserError(
             f"{printable(str(path))}: {error.status}: {error}", "a case is about what can be decoded"
         ) from None
-    prediction = prediction or predict.predict(path, inference.load(folder), window)
+    prediction = prediction or predict.predict(path, predict.load(folder), window)
     pictures = shown(path, prediction)
     facts = {
         "form": FORM,

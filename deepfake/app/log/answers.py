@@ -41,11 +41,11 @@ class Scorer:
     @cached_property
     def detector(self) -> "Detector":
         """Raises UserError where it is none."""
-        from deepfake import inference, library
+        from deepfake import library, predict
 
         if self.backend != "torch":
             return library.Detector.load(self.folder, backend=self.backend)
-        return inference.load(self.home)
+        return predict.load(self.home)
 
     @cached_property
     def home(self) -> Path:

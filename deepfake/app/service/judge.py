@@ -18,7 +18,7 @@ from deepfake.app.log import answers, door
 from deepfake.app.service.pictures import Glimpse, glimpse, jpeg, spread
 from deepfake.app.service.work import Asked, Result, Task
 from deepfake.base.errors import UserError
-from deepfake.predict import Prepared, along, prepare, scored
+from deepfake.predict import Prepared, along, load, prepare, scored
 from deepfake.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SCORED, NOT_APPLICABLE = "SCORED", "NOT_APPLICABLE"
 @cache
 def detector(folder: Path) -> inference.Detector:
     """The detector of a folder, loaded once a process."""
-    return inference.load(folder)
+    return load(folder)
 
 
 @cache
