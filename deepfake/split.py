@@ -6,6 +6,7 @@ show people of two sides are left out.
 """
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -20,6 +21,7 @@ from deepfake.dataset.relations import PICTURES, By, atoms, copies, groups
 from deepfake.dataset.videos import USABLE, people
 
 SPLITS = ("train", "val", "test")
+RARE = 20  # groups: strata of fewer are dealt together, for each alone would round to train
 OUT = "none"  # in place of a split: the video is left out
 NAMES = ("real", "fake")  # of the labels
 PERSON = re.compile(r"[^\s+;,](?:[^+;,]*[^\s+;,])?")  # of those on a video, whatever parts them
@@ -30,7 +32,8 @@ class SplitParams(Params):
 
     mode: Literal["hash", "quota", "official", "csv"]
     # hash: each group by its own hash: adding videos moves none; the shares hold on average
-    # quota: the exact shares of every stratum, in the order of the hashes; adding videos may move a few
+    # quota: the exact shares of every dataset, method and class, in the order of the hashes, those of fewer than RARE
+    #   groups together; adding videos may move a few
     # official: as the dataset says, checked for leaks all the same; where it has no val, that is dealt from its train
     # csv: as split.table says (columns path, split), checked all the same; "none" leaves a video out
     table: str | None = None  # of csv
@@ -129,16 +132,57 @@ def deal(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
 
 
 def _by_hash(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":
-    draw = {group: chance(group, p.seed) for group in sorted(set(table["group"]))}
+    """The split of each video by the draw of its group, or by the place of that in its stratum."""
+    draw = pd.Series({group: chance(group, p.seed) for group in sorted(set(table["group"]))}, dtype=float)
     if p.mode != "quota":
-        place = pd.Series(draw, dtype=float)
-    else:  # the middle of each group's place in its stratum, in the order of the draws
-        kind = table["dataset"] + "/" + table["method"] + "/" + table["label"].astype(str)
-        strata = kind.groupby(table["group"]).agg(lambda splits: " ".join(sorted(set(splits))))
-        order = pd.Series(draw).groupby(strata)
-        place = (order.rank(method="first") - 0.5) / order.transform("size")
+        return table["group"].map(_where(draw, p))
+    strata = _kinds(table, "dataset", "method", "label")
+    order = draw.groupby(strata)
+    size = order.transform("size")
+    where = _where((order.rank(method="first") - 0.5) / size, p)  # the middle of each group's place
+    rare = strata[size < RARE]
+    first = rare.map(lambda name: chance(f"stratum:{name}", p.seed))  # end to end, each by its draws
+    turns = pd.DataFrame({"first": first, "stratum": rare, "draw": draw[rare.index]})
+    for _, pool in turns.sort_values(["first", "stratum", "draw"]).groupby(_pools(table, rare)):
+        where[pool.index] = in_turn(len(pool), {"train": p.train, "val": p.val, "test": p.test})
+    return table["group"].map(where)
+
+
+def _where(place: "pd.Series[float]", p: SplitParams) -> "pd.Series[str]":
+    """The split of each place in [0, 1)."""
     where = pd.Series("test", index=place.index, dtype=str).mask(place < p.train + p.val, "val")
-    return table["group"].map(where.mask(place < p.train, "train"))
+    return where.mask(place < p.train, "train")
+
+
+def _kinds(table: pd.DataFrame, *columns: str) -> "pd.Series[str]":
+    """What each group is made of: all that the columns say of its videos."""
+    kind = table[list(columns)].astype(str).agg("/".join, axis=1) if len(table) else table["group"]
+    return kind.groupby(table["group"]).agg(lambda kinds: " ".join(sorted(set(kinds))))
+
+
+def _pools(table: pd.DataFrame, rare: "pd.Series[str]") -> "pd.Series[str]":
+    """Which groups of rare strata are dealt together: of one dataset and class, of one class where these are few."""
+    pool = _kinds(table, "dataset", "label")[rare.index]
+    few = pool.groupby(pool).transform("size") < RARE
+    return pool.mask(few, _kinds(table, "label")[rare.index])
+
+
+def in_turn(count: int, shares: Mapping[str, float]) -> list[str]:
+    """The splits of so many groups in a row: each next one goes to the split that lacks most.
+
+    So each run of them has the shares; and of as many groups as there are splits or more, each split has one.
+    """
+    sides: list[str] = []
+    dealt = dict.fromkeys((name for name, share in shares.items() if share), 0)
+    for number in range(1, count + 1):
+        side = max(dealt, key=lambda name: shares[name] * number - dealt[name])
+        dealt[side] += 1
+        sides.append(side)
+    for name in [name for name, n in dealt.items() if not n and count >= len(dealt)]:
+        most = max(dealt, key=lambda name: dealt[name])
+        sides[count - 1 - sides[::-1].index(most)] = name
+        dealt[most] -= 1
+    return sides
 
 
 def assigned(table: pd.DataFrame, p: SplitParams) -> "pd.Series[str]":

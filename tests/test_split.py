@@ -14,7 +14,7 @@ from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.dataset import relations
 from deepfake.dataset.relations import groups
-from deepfake.split import OUT, SplitParams, deal, doubts, leaks, split, status, summary
+from deepfake.split import OUT, SplitParams, deal, doubts, in_turn, leaks, split, status, summary
 from stages import code
 from stages.split import run
 
@@ -177,6 +177,48 @@ def test_quotas_count_groups():
     assert dealt.groupby("split")["group"].nunique().to_dict() == {"train": 14, "val": 3, "test": 3}
 
 
+def made(people: int, methods: int, most: int, seed: int = 0) -> pd.DataFrame:
+    """A real of each person, and up to so many fakes of it by methods drawn: nearly each has a stratum of its own."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(people):
+        rows.append((f"{i}.mp4", f"p{i}", "", "", 0))
+        drawn = rng.choice(methods, rng.integers(1, most + 1), replace=False)
+        rows += [(f"{i}_{m}.mp4", f"p{i}", f"{i}.mp4", f"m{m}", 1) for m in drawn]
+    names, identities, source, method, label = map(list, zip(*rows, strict=True))
+    return videos(names, identities=identities, source=source, method=method, label=label)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_hold_though_every_person_is_forged_by_other_methods(seed):
+    table = made(people=200, methods=12, most=6)
+    p = QUOTA.model_copy(update={"seed": seed})
+    dealt = split(table, kept(table), p).drop_duplicates("group")
+    assert dealt["split"].value_counts().to_dict() == {"train": 140, "val": 30, "test": 30}
+    other = split(table, kept(table), p.model_copy(update={"seed": seed + 1})).drop_duplicates("group")
+    assert not dealt["split"].equals(other["split"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("people", [3, 4])
+@pytest.mark.parametrize("together", [True, False])
+def test_each_split_has_both_classes_where_there_are_three_people_of_each(people, seed, together):
+    names = [f"{label}{i}" for label in (0, 1) for i in range(people)]
+    identities = [name[1:] if together else name for name in names]
+    table = videos(names, label=[int(name[0]) for name in names], identities=identities)
+    dealt = split(table, kept(table), QUOTA.model_copy(update={"seed": seed}))
+    assert dealt.groupby(["split", "label"]).size().min() == 1
+
+
+def test_of_a_few_groups_another_seed_puts_others_into_the_test():
+    table = videos(list("abcd"))
+    tested = {
+        "".join(table["video_id"][(placed(table, QUOTA.model_copy(update={"seed": seed})) == "test").to_numpy()])
+        for seed in range(40)
+    }
+    assert tested == set("abcd")
+
+
 def official(**columns) -> pd.DataFrame:
     """A real and a fake in each split, as a dataset says."""
     names = [f"{i}.mp4" for i in range(6)]
@@ -247,7 +289,7 @@ def test_a_split_without_a_class_is_a_mistake(labels, reason):
             "the dataset's own split leaves it out",
         ),
         ("hash", {"identities": ["a"] * 34 + list("bcdefg")}, "chance deals the groups: try split.mode: quota"),
-        ("quota", {"method": [f"m{i}" for i in range(40)]}, "each dataset, method and class is dealt by itself"),
+        ("quota", {"identities": ["a"] * 36 + list("bcde")}, "each dataset, method and class is dealt by itself"),
     ],
 )
 def test_the_hint_for_a_split_without_a_class_fits_its_mode(mode, columns, hint):
@@ -558,6 +600,29 @@ def test_nothing_is_on_two_sides_of_any_table_that_is_divided(table, p, by):
     order = table.iloc[::-1].reset_index(drop=True)
     again = deal(order.assign(group=groups(order, by)), p)
     assert again.set_axis(order["video_id"]).sort_index().equals(place.set_axis(table["video_id"]).sort_index())
+
+
+@QUICK
+@given(st.integers(0, 200), st.floats(0.01, 0.98), st.floats(0.05, 0.95))
+def test_every_run_of_groups_dealt_in_turn_has_the_shares_and_each_split_a_group(count, train, rest):
+    shares = {"train": train, "val": (1 - train) * rest, "test": (1 - train) * (1 - rest)}
+    sides = in_turn(count, shares)
+    assert len(sides) == count
+    if count >= 3:
+        assert set(sides) == set(shares)
+    given = sum(share * count < 1 for share in shares.values())  # splits that may have none but for what others give
+    for n in range(count + 1):
+        for name, share in shares.items():
+            assert abs(sides[:n].count(name) - share * n) < 1 + given
+
+
+@QUICK
+@given(st.integers(20, 60), st.integers(1, 12), st.integers(0, 1000))
+def test_rare_strata_have_the_shares_together(people, methods, seed):
+    table = made(people, methods, most=min(methods, 6), seed=seed)
+    dealt = split(table, kept(table), QUOTA.model_copy(update={"seed": seed})).drop_duplicates("group")
+    for name, share in {"train": 0.7, "val": 0.15, "test": 0.15}.items():
+        assert abs((dealt["split"] == name).sum() - share * people) < 2
 
 
 @QUICK
