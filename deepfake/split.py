@@ -11,13 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.dataset import manifests
-from deepfake.dataset.relations import PICTURES, By, atoms, copies, groups
+from deepfake.dataset.relations import PICTURES, By, atoms, copies, groups, owned
 from deepfake.dataset.videos import USABLE, people
 
 SPLITS = ("train", "val", "test")
@@ -226,13 +227,13 @@ def leaks(table: pd.DataFrame) -> list[str]:
     Read off the columns anew, not off the ties that made the groups, so that a fault of theirs is found here.
     """
     persons = table.assign(what=table["identities"].map(PERSON.findall)).explode("what").dropna(subset="what")
-    persons = persons.assign(what=persons["what"].str.split().str.join(" "))
-    derived = table[table["source"] != ""].assign(what=lambda rows: rows["source"])
-    originals = table.assign(what=table["video_id"]).merge(derived[["dataset", "what"]].drop_duplicates())
-    sources = pd.concat([derived, originals])
+    persons["what"] = list(map(owned, persons["dataset"], persons["what"].str.split().str.join(" ")))
+    derived = table[table["source"] != ""].assign(what=lambda rows: list(map(owned, rows["dataset"], rows["source"])))
+    originals = table.assign(what=list(map(owned, table["dataset"], table["video_id"])))
+    sources = pd.concat([derived, originals[originals["what"].isin(derived["what"])]])
     seen = table[table["kept"] > 0]
-    leaking = [f"identity:{name}" for name in _divided(persons, persons["dataset"] + ":" + persons["what"])]
-    leaking += [f"source:{name}" for name in _divided(sources, sources["dataset"] + ":" + sources["what"])]
+    leaking = [f"identity:{name}" for name in _divided(persons, persons["what"])]
+    leaking += [f"source:{name}" for name in _divided(sources, sources["what"])]
     for of in (name for name in PICTURES if name in seen):
         known = seen[seen[of] != ""]
         leaking += [f"twin:{name}" for name in _divided(known, known[of])]
@@ -246,13 +247,14 @@ def leaks(table: pd.DataFrame) -> list[str]:
 
 def doubts(table: pd.DataFrame) -> dict[str, list[str]]:
     """The videos of which the table says too little to be sure that a split is clean, by what is open."""
-    names = set(table["dataset"] + ":" + table["video_id"])
+    names = set(map(owned, table["dataset"], table["video_id"]))
     persons = table.assign(person=table["identities"].map(people)).explode("person").dropna(subset="person")
-    persons["person"] = persons["dataset"] + ":" + persons["person"]
+    persons["person"] = list(map(owned, persons["dataset"], persons["person"]))
     fakes = persons[persons["label"] == 1]
     known = fakes["person"].isin(persons["person"][persons["label"] == 0]).groupby(fakes["video_id"]).any()
     declared = table["source"].str.contains(":")  # youtube:..., absent:...: the id of no video
-    lost = table["source"].ne("") & ~declared & ~(table["dataset"] + ":" + table["source"]).isin(names)
+    found = [source in names for source in map(owned, table["dataset"], table["source"])]
+    lost = table["source"].ne("") & ~declared & ~np.array(found, bool)
     return {
         "no_identity": sorted(table["video_id"][table["identities"] == ""]),
         "unknown_source": sorted(table["video_id"][lost]),

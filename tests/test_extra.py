@@ -37,6 +37,11 @@ def videos(**columns) -> pd.DataFrame:
         ({"identities": ["anna"]}, {"identities": ["anna+bob"]}, "identity::anna"),
         ({"identities": ["anna"]}, {"identities": ["anna"], "dataset": "celeb"}, ""),  # another anna
         ({"identities": ["a"], "dataset": "celeb"}, {"identities": ["a"], "dataset": "celeb"}, "identity:celeb:a"),
+        (
+            {"identities": ["000"], "dataset": "FaceForensics++"},
+            {"identities": ["000+M101"], "dataset": "DeeperForensics-1.0"},
+            "identity:FaceForensics++:000",
+        ),
         ({"source": ["youtube:x"]}, {"source": ["youtube:x"]}, "source::youtube:x"),
         ({"pictures_sha256": ["c0ffee"]}, {"pictures_sha256": ["c0ffee"], "dataset": "celeb"}, "twin:c0ffee"),
         ({"fingerprint": [BIT]}, {"fingerprint": [BIT[:-1] + "e"], "dataset": "celeb"}, "twin:seen v"),

@@ -75,6 +75,13 @@ def test_who_is_named_the_same_or_on_the_same_side_is_not_reported(clips, cut, m
         assert lookalikes.across(splits, kept, data / "faces").empty
 
 
+def test_who_is_named_the_same_in_two_datasets_of_the_same_people_is_not_reported(clips, cut):
+    data = cut(clips, {SAME[0]: ("id0", "train"), SAME[1]: ("id0", "test")})
+    splits, kept = read(data / "splits.csv"), tables.read(data / "kept.parquet")
+    for datasets, pairs in ((["Celeb-DF-v1", "Celeb-DF-v2"], 0), (["mine", "yours"], 1)):
+        assert len(lookalikes.across(splits.assign(dataset=datasets), kept, data / "faces")) == pairs
+
+
 def test_what_is_shared_by_name_is_told_without_faces(tmp_path, monkeypatch, capsys):
     table = pd.DataFrame(
         {

@@ -14,6 +14,7 @@ from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.dataset import relations
 from deepfake.dataset.relations import groups
+from deepfake.layouts import celebdf, deeperforensics, df40, faceforensics
 from deepfake.split import OUT, SplitParams, deal, doubts, in_turn, leaks, split, status, summary
 from stages import code
 from stages.split import run
@@ -388,6 +389,53 @@ def test_what_a_table_leaves_open_is_told():
 def test_people_and_sources_of_another_dataset_are_others():
     table = videos(list("ab"), label=[0, 1], identities="id0", source=["", "a"], dataset=["x", "y"])
     assert doubts(table) == {"no_identity": [], "unknown_source": ["b"], "unknown_people": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "home"),
+    [
+        (faceforensics.NAME, "000", "FaceForensics++"),
+        (deeperforensics.NAME, "000", "FaceForensics++"),
+        (deeperforensics.NAME, "M101", "FaceForensics++"),
+        (deeperforensics.NAME, "absent:002", "FaceForensics++"),
+        (df40.NAME, "000", "FaceForensics++"),
+        (df40.NAME, "absent:003", "FaceForensics++"),
+        *((version, "id0", "Celeb-DF") for version in (celebdf.V1, celebdf.V2, celebdf.PLUS, df40.NAME)),
+        (celebdf.V1, "absent:Celeb-real/id0_0000", "Celeb-DF"),
+        (df40.NAME, "absent:Celeb-real/id0_0000", "Celeb-DF"),
+        (df40.NAME, "youtube:00043", "Celeb-DF"),
+        (df40.NAME, "heygen/real/a.mp4", "DF40"),
+        ("DFD", "01", "DFD"),
+        ("mine", "000", "mine"),
+        ("", "id0", ""),
+    ],
+)
+def test_people_are_those_of_the_dataset_that_filmed_them(dataset, name, home):
+    assert relations.home(dataset, name) == home
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "identities", "shared"),
+    [
+        ("FaceForensics++", "DeeperForensics-1.0", ["000", "000+M101"], "FaceForensics++:000"),
+        ("FaceForensics++", "DF40", ["000", "003+000"], "FaceForensics++:000"),
+        ("DeeperForensics-1.0", "DF40", ["000", "000"], "FaceForensics++:000"),
+        ("Celeb-DF-v1", "Celeb-DF-v2", ["id0", "id0+id1"], "Celeb-DF:id0"),
+        ("Celeb-DF++", "DF40", ["id0", "id1+id0"], "Celeb-DF:id0"),
+        ("Celeb-DF-v2", "DF40", ["youtube:00043", "youtube:00043"], "Celeb-DF:youtube:00043"),
+    ],
+)
+def test_who_is_in_two_datasets_of_which_one_is_made_of_the_other_is_on_one_side(first, second, identities, shared):
+    table = videos(list("ab"), label=[0, 1], identities=identities, dataset=[first, second])
+    assert groups(table).tolist() == [f"identity:{shared}"] * 2
+    assert leaks(table.assign(split=["train", "test"])) == [f"identity:{shared} in test and train"]
+    assert doubts(table)["unknown_people"] == []
+
+
+def test_an_original_that_is_nowhere_is_the_same_in_all_that_is_made_of_it():
+    table = videos(list("ab"), label=1, source="absent:002", dataset=["FaceForensics++", "DeeperForensics-1.0"])
+    assert groups(table).nunique() == 1
+    assert leaks(table.assign(split=["train", "test"])) == ["source:FaceForensics++:absent:002 in test and train"]
 
 
 def test_the_stage_says_what_is_open_and_counts_it(tmp_path, monkeypatch, capsys):

@@ -97,12 +97,12 @@ def print_counts(table: "pd.DataFrame", layout: str) -> None:
 
 def print_people(table: "pd.DataFrame") -> None:
     """How many people there are, and the groups that share any: what a split cannot divide."""
-    from deepfake.dataset.relations import groups
+    from deepfake.dataset.relations import groups, owned
     from deepfake.dataset.videos import people
 
     group = groups(table.assign(kept=0))
     sizes = group.value_counts()
-    known = {f"{row.dataset}:{name}" for row in table.itertuples() for name in people(row.identities)}
+    known = {owned(row.dataset, name) for row in table.itertuples() for name in people(row.identities)}
     unknown = (table["identities"] == "").sum()
     print(f"people: {len(known)} known, {unknown} videos say nobody")
     share = sizes.iloc[0] / len(table)

@@ -14,6 +14,7 @@ import pandas as pd
 from deepfake import likeness, video
 from deepfake.base import parallel
 from deepfake.base.opencv import cv2
+from deepfake.dataset.relations import owned
 from deepfake.dataset.videos import people
 from deepfake.faces import Floats
 from deepfake.pages.plots import sheet, spread, tile
@@ -66,8 +67,8 @@ def across(splits: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> pd.DataFra
     pairs = []
     for i, j, distance in near(looks, side):
         first, second = about.iloc[i], about.iloc[j]
-        shared = set(people(first["identities"])) & set(people(second["identities"]))
-        if not (shared and first["dataset"] == second["dataset"]):
+        persons = [{owned(row["dataset"], name) for name in people(row["identities"])} for row in (first, second)]
+        if not persons[0] & persons[1]:
             groups = tuple(sorted((first["group"], second["group"])))
             pairs.append((names[i], first["split"], names[j], second["split"], distance, groups))
     table = pd.DataFrame(pairs, columns=["one", "split", "other", "other_split", "distance", "groups"])

@@ -1,5 +1,6 @@
 """relations: what videos share, people, sources and pictures, and the groups that it ties them into."""
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,10 @@ from deepfake.dataset.videos import people
 
 By = Literal["identity", "group"]  # what ties videos: what they show; or their collection as well
 PICTURES = ("sha256", "pictures_sha256")  # hashes that are equal in equal videos: of the file, of what it shows
+LENT = {  # whose the people of a dataset are that is made of another's videos: by "dataset:person"
+    "FaceForensics++": re.compile(r"DeeperForensics-1\.0:.*|DF40:(?:absent:)?[MW]?\d{3}"),
+    "Celeb-DF": re.compile(r"Celeb-DF(?:-v1|-v2|\+\+)?:.*|DF40:(?:id\d+|youtube:.*|absent:(?:Celeb|YouTube)-real/.*)"),
+}
 
 
 def groups(videos: pd.DataFrame, by: By = "identity") -> "pd.Series[str]":
@@ -32,21 +37,35 @@ def groups(videos: pd.DataFrame, by: By = "identity") -> "pd.Series[str]":
     return pd.Series([names[least[component[i]]] for i in first], index=videos.index, dtype=str)
 
 
+def home(dataset: str, name: str) -> str:
+    """The dataset whose person or original this is: one that is built on another shows the people of that.
+
+    DeeperForensics-1.0 and DF40 show those of FaceForensics++, DF40 those of Celeb-DF as well, whose versions share
+    theirs.
+    """
+    return next((owner for owner, lent in LENT.items() if lent.fullmatch(f"{dataset}:{name}")), dataset)
+
+
+def owned(dataset: str, name: str) -> str:
+    """A person or source told from others of the same name by whose it is: FaceForensics++:000."""
+    return f"{home(dataset, name)}:{name}"
+
+
 def ties(videos: pd.DataFrame, by: By = "identity") -> list[list[str]]:
     """What each video shares with others of its group: people (a swap has two), source and pictures.
 
-    People and sources are those of a dataset. A video is the source of those made of it, though it says one of its own.
-    Pictures are equal in their file's bytes, in what it decodes to, or to the eye, where they are encoded anew.
+    People and sources are those of their `home`. A video is the source of those made of it, though it says one of its
+    own. Pictures are equal in their file's bytes, in what it decodes to, or to the eye, where they are encoded anew.
     """
-    originals = set(zip(videos["dataset"], videos["source"], strict=True))
+    originals = set(map(owned, videos["dataset"], videos["source"]))
     shared = []
     for row in videos.to_dict("records"):
         dataset, name = row["dataset"], row["video_id"]
-        sources = {row["source"] or name} | ({name} if (dataset, name) in originals else set())
-        persons = [f"identity:{dataset}:{person}" for person in people(str(row["identities"]))]
+        sources = {owned(dataset, row["source"] or name)} | originals & {owned(dataset, name)}
+        persons = [f"identity:{owned(dataset, person)}" for person in people(str(row["identities"]))]
         twins = [f"twin:{row[of]}" for of in PICTURES if row["kept"] and row.get(of)]
         part = [f"part:{dataset}:{row['collection']}"] if by == "group" and row.get("collection") else []
-        shared.append([*persons, *part, *(f"source:{dataset}:{source}" for source in sorted(sources)), *twins])
+        shared.append([*persons, *part, *(f"source:{source}" for source in sorted(sources)), *twins])
     names = videos["video_id"].tolist()
     for i, j in copies(videos):
         tie = "twin:" + " ".join(sorted((names[i], names[j])))
