@@ -284,12 +284,39 @@ df40 = Miniature(
             identities="id0", method="e4e", split="test", **DF40,
             source="real/Celeb-DF-v2/Celeb-real/frames/id0_0000.mkv",
         ),
+        "DF40_train/simswap/frames/000_870.mkv": fake(
+            identities="000+870", method="simswap", split="train", **DF40,
+            source="real/FaceForensics++/original_sequences/youtube/c23/frames/000.mkv",
+        ),
+        "DF40_train/sadtalker/frames/000.mkv": fake(
+            identities="000", method="sadtalker", split="train", **DF40,
+            source="real/FaceForensics++/original_sequences/youtube/c23/frames/000.mkv",
+        ),
+        "facedancer_test/facedancer/videos/id0_id16_0000.mp4": fake(
+            identities="id0+id16", method="facedancer", split="test", **DF40,
+            source="real/Celeb-DF-v2/Celeb-real/frames/id0_0000.mkv",
+        ),
+        "real/Celeb-DF-v2/YouTube-real/frames/00043.mkv": {"identities": "youtube:00043"} | DF40,
+        **{
+            f"test/DiT/cdf/{folder}/00043.mkv": fake(
+                identities="youtube:00043", method="DiT", split="test", **DF40,
+                source="real/Celeb-DF-v2/YouTube-real/frames/00043.mkv",
+            )
+            for folder in ("YouTube-real", "Fake_from_Youtube-real")
+        },
         "test/heygen/heygen_new/fake/Clip 7.MP4": fake(method="heygen", split="test", **DF40),
         "test/heygen/heygen_new/real/Clip 7.mp4": {"split": "test"} | DF40,
         "test/stargan/fake/fake/17.jpg": fake(method="stargan", split="test", **DF40),
     },
-    strays=("test/simswap/ff/frames/000_003/001.png", "notes.txt"),
-    left={".png not of DF40": 1, ".txt": 1},
+    strays=(
+        "test/simswap/ff/frames/000_003/001.png",
+        "real/FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/000_003.mkv",
+        "real/Celeb-DF-v2/Celeb-synthesis/videos/id0_id16_0000.mkv",
+        "mine/fake/videos/000_003.mkv",
+        "mine/clips/videos/000.mkv",
+        "notes.txt",
+    ),
+    left={".mkv not of DF40": 4, ".png not of DF40": 1, ".txt": 1},
     notes=("1 (DF40 003) from which",),
 )  # fmt: skip
 
