@@ -51,6 +51,44 @@ def test_a_few_strays_of_a_dataset_do_not_make_folders_one(tmp_path):
     assert datasets.guess(tree.lay(tmp_path)).layout == "folders"
 
 
+@pytest.mark.parametrize("fakes", [range(10), range(100, 108)])
+def test_folders_of_numbered_videos_are_no_dataset_that_calls_its_fakes_otherwise(tmp_path, fakes):
+    names = [f"real/{i:04d}.mp4" for i in range(10)] + [f"fake/{i:04d}.mp4" for i in fakes]
+    assert datasets.guess(Miniature({name: {} for name in names}).lay(tmp_path)).layout == "folders"
+
+
+@pytest.mark.parametrize("number", [2, 4, 9])
+def test_folders_of_ones_own_beside_a_dataset_are_several(tmp_path, number):
+    film = ("original_sequences/youtube/c23/videos/{}.mp4", "manipulated_sequences/Deepfakes/c23/videos/{0}_{0}.mp4")
+    ff = [f"ff/{path.format(f'{i:03d}')}" for i in range(4) for path in film]
+    mine = [f"mine/{kind}/{i:04d}.mp4" for i in range(number) for kind in ("real", "fake")]
+    root = Miniature({name: {} for name in [*ff, *mine]}).lay(tmp_path)
+    guess = datasets.guess(root)
+    assert (guess.layout, guess.known) == ("several", {"faceforensics": 8, "folders": 2 * number})
+    table = plugins.load("layouts", "several").scan(root)
+    assert sorted(table["path"]) == sorted([*ff, *mine])
+    assert table.set_index("path").loc[ff[1], "identities"] == "000"
+
+
+def test_folders_that_tell_clearly_more_than_a_dataset_are_folders(tmp_path):
+    names = [f"Celeb-{kind}/id0_id1_{i:04d}.mp4" for i in range(6) for kind in ("real", "synthesis")]
+    more = [f"Celeb-{kind}/clip {i}.mp4" for i in range(6) for kind in ("real", "synthesis")]
+    assert datasets.guess(Miniature({name: {} for name in [*names, *more]}).lay(tmp_path)).layout == "folders"
+    assert datasets.guess(Miniature({name: {} for name in [*names, *more[:3]]}).lay(tmp_path / "a")).layout == "celebdf"
+
+
+def test_pictures_beside_a_dataset_of_videos_do_not_make_folders_of_it(tmp_path):
+    tree = miniatures.celebdf.lay(tmp_path)
+    Miniature({f"Celeb-real/faces/{i}.png": {} for i in range(99)}).lay(tmp_path)
+    assert datasets.guess(tree).layout == "celebdf"
+
+
+def test_what_a_dataset_leaves_out_does_not_hide_it(tmp_path):
+    filmed = [f"source_videos/M{i:03d}/light_up/M{i:03d}_camera_{side}.mp4" for i in range(9) for side in range(5)]
+    root = miniatures.deeperforensics.lay(tmp_path)
+    assert datasets.guess(Miniature({name: {} for name in filmed}).lay(root)).layout == "deeperforensics"
+
+
 def test_reals_of_faceforensics_alone_are_no_dataset_that_borrows_them(tmp_path):
     tree = Miniature({f"original_sequences/youtube/c23/videos/{i:03d}.mp4": {} for i in range(3)})
     assert datasets.guess(tree.lay(tmp_path)).layout == "faceforensics"

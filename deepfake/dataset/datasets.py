@@ -1,5 +1,6 @@
 """datasets: which layout a folder has, and how what lies in it compares with what was published."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from deepfake.dataset.files import printable, walk
 GENERAL = ("manifest", "folders", "images", "several")  # layouts of no dataset of its own
 TELLING = {"manifest": "manifest.csv", "several": "datasets.csv"}  # files that say all by themselves
 ENOUGH = 0.5  # of the videos under a folder, that a dataset's layout has to know
+CLEARLY = 1.5  # times as many as a dataset's layout: plain folders that know more are meant
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Guess:
     known: dict[str, int]
     refused: dict[str, str]  # by layout: why one that might be meant does not take it
 
+    @property
+    def videos(self) -> int:
+        """How many the layout knows."""
+        return self.known.get(self.layout) or sum(self.known.values())  # of several layouts, those of each
+
 
 def named() -> list[str]:
     """The layouts of published datasets."""
@@ -33,6 +40,7 @@ def named() -> list[str]:
 def guess(root: Path) -> Guess:
     """The layout that knows most of what lies there; of a dataset's layout and a general one the dataset's.
 
+    It is not a dataset's that takes no fake for one though folders tell of some, nor where folders tell clearly more.
     Raises UserError where none fits.
     """
     for name in (name for name, file in TELLING.items() if (root / file).is_file()):
@@ -45,19 +53,26 @@ def guess(root: Path) -> Guess:
         except UserError as error:
             refused[name] = str(error)
     known = {name: len(table) for name, table in tables.items()}
-    videos = len(walk(root, video.SUFFIXES).files)
-    own = {name: table for name, table in tables.items() if name not in GENERAL and len(table) >= ENOUGH * videos}
-    if parts := _side_by_side({name: table for name, table in tables.items() if name not in GENERAL}):
+    films = walk(root, video.SUFFIXES).files
+    fakes = "folders" in tables and tables["folders"]["label"].any()
+    plain = len(set(map(PurePosixPath, tables["folders"]["path"])) & set(films)) if "folders" in tables else 0
+    published = {name: table for name, table in tables.items() if name not in GENERAL}
+    telling = {name: table for name, table in published.items() if table["label"].any() or not fakes}
+    if parts := _side_by_side(telling):
         return Guess("several", {name: known[name] for name in parts}, refused)
-    if own:
-        best = max(own, key=lambda name: (known[name], -len(name)))
+    own = [name for name in telling if known[name] >= ENOUGH * _meant(films, name)]
+    best = max(own, key=lambda name: (known[name], -len(name)), default="")
+    most = known.get(best, 0)
+    if published and plain > most and sum((below := _each(root, films)).values()) > most:
+        return Guess("several", below, refused)
+    if best and plain <= CLEARLY * most:
         return Guess(best, known, refused)
     for name in ("folders", "images"):
-        if name in known and (name == "folders" or known[name] > videos):
+        if name in known and (name == "folders" or known[name] > len(films)):
             return Guess(name, known, refused)
-    telling = [reason.split("\n")[0] for name, reason in refused.items() if "archives" in reason or name == "folders"]
+    reasons = [reason.split("\n")[0] for name, reason in refused.items() if "archives" in reason or name == "folders"]
     raise UserError(
-        f"{printable(str(root))}: no layout fits: {'; '.join(telling) or 'no videos'}",
+        f"{printable(str(root))}: no layout fits: {'; '.join(reasons) or 'no videos'}",
         "put the videos into real/ and fake/, list them in a manifest.csv, or make videos of pictures and archives by "
         "deepfake dataset pack; docs/datasets.md shows the trees",
     )
@@ -111,3 +126,21 @@ def _side_by_side(tables: dict[str, pd.DataFrame]) -> list[str]:
         if not any(tops[name] & tops[other] for other in chosen):
             chosen.append(name)
     return chosen if len(chosen) > 1 else []
+
+
+def _meant(films: list[Path], layout: str) -> int:
+    """How many of the videos a layout is to know: those but in folders that its dataset leaves out."""
+    left = set(getattr(plugins.load("layouts", layout), "LEFT", ()))
+    return sum(left.isdisjoint(film.parts) for film in films)
+
+
+def _each(root: Path, films: list[Path]) -> dict[str, int]:
+    """How many videos the layouts of a root's folders know, where each has one and one is a dataset's; else nothing."""
+    known: Counter[str] = Counter()
+    for top in sorted({film.parts[0] for film in films}):
+        try:
+            inside = guess(root / top)
+        except UserError:
+            return {}
+        known[inside.layout] += inside.videos
+    return dict(known) if known.keys() - {"manifest", "folders", "images"} else {}

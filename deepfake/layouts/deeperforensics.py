@@ -25,6 +25,7 @@ METHODS = (
 )
 PUBLISHED = {NAME: {"real": 1000, **dict.fromkeys(METHODS, 1000)}}
 LISTS = {"train.txt": "train", "val.txt": "val", "test.txt": "test"}
+LEFT = ("source_videos",)  # folders of videos that are known and not taken
 REALS = "c23"
 
 _FAKE = told(r"manipulated_videos/(?P<method>[^/]+)/(?:videos/|frames/)?(?P<target>\d{3})_(?P<actor>[MW]\d{3})")
