@@ -246,6 +246,20 @@ def test_datasets_side_by_side_are_guessed_where_nothing_names_them(tmp_path):
     assert table.attrs["notes"][0].startswith("x looks like the layout uadfv")
 
 
+def test_a_folder_that_is_no_dataset_is_said_and_stops_nothing(tmp_path):
+    miniatures.uadfv.lay(tmp_path / "x")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "readme.txt").touch()
+    table = several.scan(tmp_path)
+    assert set(table["dataset"]) == {"UADFV"}
+    assert table.attrs["notes"][0].startswith(f"docs is left out: {tmp_path}/docs: no layout fits")
+    for path in (tmp_path / "x").rglob("*.*"):
+        path.unlink()
+    with pytest.raises(UserError, match="no folder is a dataset: docs is left out") as error:
+        several.scan(tmp_path)
+    assert "datasets.csv" in error.value.hint
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

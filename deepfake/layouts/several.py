@@ -1,6 +1,7 @@
 """several: datasets side by side: each folder of the root, or link to one, is a dataset in its own layout.
 
-datasets.csv in the root says which (columns folder, layout); without it each is guessed, and what was guessed is said.
+datasets.csv in the root says which (columns folder, layout); without it each is guessed, and what was guessed is said,
+and of which folder nothing.
 People, sources and splits are those of each dataset; one without a name of its own is called by its folder.
 """
 
@@ -26,12 +27,19 @@ def scan(root: Path) -> pd.DataFrame:
     left: Counter[str] = Counter()
     for folder, layout in chosen(root).items():
         if not layout:
-            layout = guess(root / folder).layout
+            try:
+                layout = guess(root / folder).layout
+            except UserError as error:
+                notes.append(f"{folder} is left out: {str(error).splitlines()[0]}")
+                continue
             notes.append(f"{folder} looks like the layout {layout}; {TABLE} (folder,layout) would say it")
         table = plugins.load("layouts", layout).scan(root / folder)
         left.update(table.attrs.get("left_out", {}))
         notes += [f"{folder}: {note}" for note in table.attrs.get("notes", [])]
         tables.append(moved(table, folder))
+    if not tables:
+        shown = printable(str(root))
+        raise UserError(f"{shown}: no folder is a dataset: {'; '.join(notes)}", f"{TABLE} (folder,layout) would say it")
     whole = pd.concat(tables, ignore_index=True).fillna("")  # one may say more of its videos than another
     whole.attrs = {"left_out": dict(sorted(left.items())), "notes": notes}
     return whole
