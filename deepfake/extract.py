@@ -61,8 +61,10 @@ class ExtractParams(Policy):
 def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
     """The videos to take of those found, before any is decoded; each one's chance hangs on its name alone.
 
-    Raises UserError for a method or a compression that none of them has.
+    The source of a fake whose original is not taken is absent:NAME. Raises UserError for a method or a compression that
+    none of them has.
     """
+    listed = set(videos["video_id"])
     if p.compressions is not None:  # a video that tells none has no such choice
         videos = videos[_among(videos["compression"], p.compressions) | (videos["compression"] == "")]
     if p.methods is not None:
@@ -76,7 +78,9 @@ def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
         shares = most * p.videos // most.sum()
         shares[most.idxmax()] += p.videos - shares.sum()  # what rounding left
         most = shares
-    return videos[place <= videos["label"].map(most)].reset_index(drop=True)
+    taken = videos[place <= videos["label"].map(most)].reset_index(drop=True)
+    gone = taken["source"].isin(listed - set(taken["video_id"]))  # one name for all the fakes of it
+    return taken.assign(source=taken["source"].mask(gone, "absent:" + taken["source"]))
 
 
 def over(time: float, first: float, p: Policy) -> bool:

@@ -103,7 +103,7 @@ def test_what_comes_after_the_first_seconds_is_not_decoded_nor_missed(odd, tmp_p
 def listed(reals: int, fakes: int) -> pd.DataFrame:
     """A table of videos by name."""
     names = [f"real/{i:03d}" for i in range(reals)] + [f"fake/{i:03d}" for i in range(fakes)]
-    return pd.DataFrame({"video_id": sorted(names), "label": [int(name < "g") for name in sorted(names)]})
+    return pd.DataFrame({"video_id": sorted(names), "label": [int(name < "g") for name in sorted(names)], "source": ""})
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,20 @@ def several(*, methods: list[str] | None = None, compressions: list[str] | None 
         ("puppet c23", 1, "ff", "puppet", "c23"),
         ("web real", 0, "web", "", ""), ("web fake", 1, "web", "", ""),
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["video_id", "label", "dataset", "method", "compression"])
+    table = pd.DataFrame(rows, columns=["video_id", "label", "dataset", "method", "compression"]).assign(source="")
     p = ExtractParams(root="in", layout="manifest", methods=methods, compressions=compressions, **COUNT.model_dump())
     return extract.selected(table, p)["video_id"].tolist()
+
+
+def test_an_original_that_is_not_taken_has_one_name_in_all_its_fakes():
+    videos = listed(9, 9).assign(source=["real/000", "real/001", "real/001", "absent:x", "misspelt"] + [""] * 13)
+    p = ExtractParams(root="in", layout="manifest", videos=10, **COUNT.model_dump())
+    taken = extract.selected(videos, p)
+    before = videos.set_index("video_id")["source"][taken["video_id"]]
+    gone = {"real/000", "real/001"} - set(taken["video_id"])
+    assert gone
+    expected = [f"absent:{source}" if source in gone else source for source in before]
+    assert taken["source"].tolist() == expected
 
 
 def test_methods_and_compressions_choose_and_a_dataset_without_its_fakes_goes():
