@@ -65,7 +65,7 @@ faceforensics = Miniature(
         REAL.format("c23", "000.mp4"): filmed("000", "test") | C23,
         REAL.format("c40", "000.MP4"): filmed("000", "test") | C40,
         REAL.format("c23", "605.mp4"): filmed("605", "train") | C23,
-        REAL.format("c23", "606.mp4"): filmed("606", "val") | C23,
+        REAL.format("c23", "606.mp4"): filmed("606", "val", person="605") | C23,
         REAL.format("c23", "343.mp4"): filmed("343", person="043") | C23,
         **{
             FAKE.format(method, "c23", "000_003.mp4"): fake(
@@ -246,8 +246,12 @@ deeperforensics = Miniature(
         "manipulated_videos/end_to_end/002_W004.mp4": fake(
             identities="002+W004", method="end_to_end", source="absent:002", **DEEPER
         ),
+        "manipulated_videos/end_to_end/606_W004.mp4": fake(
+            identities="605+W004", method="end_to_end", source="absent:606", **DEEPER
+        ),
     },
     lists={
+        "conversion_dict.json": json.dumps(YOUTUBE),
         "lists/splits/train.txt": "001_W004.mp4\n005_W004.mp4\n",
         "lists/splits/val.txt": "",
         "lists/splits/test.txt": "000_M101.mp4\n",
@@ -258,7 +262,10 @@ deeperforensics = Miniature(
         REAL.format("c40", "000.mp4"),
     ),
     left={".mp4 not of DeeperForensics-1.0": 1, ".txt": 1, "reals at another level than c23": 1},
-    notes=("of 3 that the lists name are not on disk 1 (005_W004)", "1 (DeeperForensics-1.0 002) from which"),
+    notes=(
+        "of 3 that the lists name are not on disk 1 (005_W004)",
+        "2 (DeeperForensics-1.0 002, DeeperForensics-1.0 606) from which",
+    ),
 )
 
 DF40 = {"dataset": "DF40"}
@@ -275,6 +282,9 @@ df40 = Miniature(
         },
         "train/simswap/simswap/ff/frames/003_000.mkv": fake(
             identities="003+000", method="simswap", split="train", source="absent:003", **DF40
+        ),
+        "train/simswap/simswap/ff/frames/606_870.mkv": fake(
+            identities="605+870", method="simswap", split="train", source="absent:606", **DF40
         ),
         "test/danet/cdf/frames/id0_id16_0000.mp4": fake(
             identities="id0+id16", method="danet", split="test", **DF40,
@@ -308,6 +318,7 @@ df40 = Miniature(
         "test/heygen/heygen_new/real/Clip 7.mp4": {"split": "test"} | DF40,
         "test/stargan/fake/fake/17.jpg": fake(method="stargan", split="test", **DF40),
     },
+    lists={"real/conversion_dict.json": json.dumps(YOUTUBE)},
     strays=(
         "test/simswap/ff/frames/000_003/001.png",
         "real/FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/000_003.mkv",
@@ -317,7 +328,7 @@ df40 = Miniature(
         "notes.txt",
     ),
     left={".mkv not of DF40": 4, ".png not of DF40": 1, ".txt": 1},
-    notes=("1 (DF40 003) from which",),
+    notes=("2 (DF40 003, DF40 606) from which",),
 )  # fmt: skip
 
 UADFV = {"dataset": "UADFV"}

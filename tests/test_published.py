@@ -156,6 +156,33 @@ def test_the_seven_videos_of_the_web_that_straddle_the_official_split_are_found(
     assert sorted(sides[sides > 1].index) == [f"youtube:id{i}" for i in range(7)]
 
 
+def test_two_cuts_of_one_video_of_the_web_show_one_person_whose_reals_are_nowhere(tmp_path):
+    for name in ("605_591", "567_606"):
+        path = tmp_path / f"manipulated_sequences/Deepfakes/c23/videos/{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert faceforensics.scan(tmp_path)["identities"].tolist() == ["567+606", "605+591"]
+    (tmp_path / "conversion_dict.json").write_text(json.dumps(miniatures.YOUTUBE))
+    assert faceforensics.scan(tmp_path)["identities"].tolist() == ["567+605", "605+591"]
+
+
+def test_who_is_one_person_by_name_or_by_video_is_called_by_the_least_number():
+    """343 is 043, and 183 and 826 are 179, though their videos differ."""
+    youtube = {"343": "a", "700": "a", "043": "b", "010": "b", "826": "c", "050": "c", "900": "d"}
+    who = faceforensics.one_name(youtube)
+    assert {who[name] for name in ("343", "700", "043", "010")} == {"010"}
+    assert {who[name] for name in ("183", "179", "826", "050")} == {"050"}
+    assert "900" not in who
+
+
+@pytest.mark.parametrize("text", ["[]", '{"000": 1}', '{"000": ["x", 0]}', "{"])
+def test_a_table_of_the_videos_of_the_web_that_is_none_is_named(tmp_path, text):
+    root = miniatures.faceforensics.lay(tmp_path)
+    (root / "conversion_dict.json").write_text(text)
+    with pytest.raises(UserError, match=r"conversion_dict\.json"):
+        faceforensics.scan(root)
+
+
 # ---- Celeb-DF
 
 

@@ -33,8 +33,8 @@ _FAKE = told(r"manipulated_videos/(?P<method>[^/]+)/(?:videos/|frames/)?(?P<targ
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video: the fakes of every method on disk, and the reals that they are made of."""
-    videos = survey(root, NAME, FORM, read, lists=[*LISTS], borrowed=True)
-    videos, notes = with_one_level(videos)
+    videos = survey(root, NAME, FORM, read, lists=[*LISTS, faceforensics.TABLE], borrowed=True)
+    videos, notes = with_one_level(faceforensics.with_people(videos, faceforensics.youtube_of(root, videos)))
     splits: dict[str, str] = {}
     for name, split in LISTS.items():
         for file in videos.lists[name][:1]:

@@ -46,7 +46,8 @@ _SIDE = re.compile(r".*[_-](train|test)", re.IGNORECASE)
 
 def scan(root: Path) -> pd.DataFrame:
     """One row a video or single picture: the fakes of every method, the reals under the root."""
-    return table(survey(root, NAME, FORM, read, suffixes=SUFFIXES | IMAGES, borrowed=True))
+    videos = survey(root, NAME, FORM, read, lists=[faceforensics.TABLE], suffixes=SUFFIXES | IMAGES, borrowed=True)
+    return table(faceforensics.with_people(videos, faceforensics.youtube_of(root, videos)))
 
 
 def read(path: Path) -> Clip | None:

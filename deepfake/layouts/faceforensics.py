@@ -3,7 +3,7 @@
 All compressions and methods on disk; extract.methods and extract.compressions choose. train.json, val.json and
 test.json of the authors' repository (dataset/splits), anywhere under the root, give the official split: a pair [a, b]
 stands for the reals a and b and the fakes a_b and b_a. conversion_dict.json (dataset/) tells the YouTube video that a
-real is cut from. DFD has no official split.
+real is cut from: who is on two cuts of one is called by the least of their numbers. DFD has no official split.
 
 Source: Roessler et al., "FaceForensics++: learning to detect manipulated facial images", ICCV 2019; DFD: Dufour and
 Gully, "Contributing data to deepfake detection research", 2019; FaceShifter: Li et al., 2019.
@@ -52,9 +52,8 @@ def scan(root: Path) -> pd.DataFrame:
         notes = missing(videos, splits)
     elif any(clip.dataset == NAME for clip in videos.clips.values()):
         notes = ["no train.json, val.json, test.json: no official split"]
-    if videos.lists[TABLE]:
-        videos = cut_from(videos, json_of(root / videos.lists[TABLE][0]))
-    return table(videos, notes)
+    youtube = youtube_of(root, videos)
+    return table(cut_from(with_people(videos, youtube), youtube), notes)
 
 
 def read(path: Path) -> Clip | None:
@@ -130,11 +129,46 @@ def missing(survey: Survey, splits: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def cut_from(survey: Survey, videos: Mapping[str, str]) -> Survey:
-    """The same with the YouTube video of each real as its source: two cuts of one show one person."""
-    youtube = {name.zfill(3): f"youtube:{str(video).rpartition(' ')[0] or video}" for name, video in videos.items()}
+def youtube_of(root: Path, survey: Survey) -> dict[str, str]:
+    """The YouTube video that each real is cut from, as TABLE says; nothing without it. Raises UserError."""
+    if not survey.lists[TABLE]:
+        return {}
+    file = root / survey.lists[TABLE][0]
+    videos = json_of(file)
+    if not isinstance(videos, dict) or not all(isinstance(video, str) for video in videos.values()):
+        raise UserError(
+            f"{file}: does not say of each video what it is cut from", 'it is to hold {"000": "--b1Ua-kWJE 0"}'
+        )
+    return {name.zfill(3): video.rpartition(" ")[0] or video for name, video in videos.items()}
+
+
+def with_people(survey: Survey, youtube: Mapping[str, str]) -> Survey:
+    """The same where who is on several cuts of one video has one name, whether or not the reals are on disk."""
+    who = one_name(youtube)
     clips = {
-        path: replace(clip, source=youtube.get(clip.key, "")) if clip.dataset == NAME and not clip.label else clip
+        path: replace(clip, people=tuple(who.get(name, name) for name in clip.people))
+        for path, clip in survey.clips.items()
+    }
+    return replace(survey, clips=clips)
+
+
+def one_name(youtube: Mapping[str, str]) -> dict[str, str]:
+    """What all of one person are called, the least: those cut from one video, and those of SAME."""
+    cuts = defaultdict(set)
+    for name, video in youtube.items():
+        cuts[video].add(name)
+    persons: list[set[str]] = []
+    for names in [*map(set, SAME.items()), *(names for names in cuts.values() if len(names) > 1)]:
+        tied = [person for person in persons if person & names]
+        persons = [person for person in persons if not person & names] + [names.union(*tied)]
+    return {name: min(person) for person in persons for name in person}
+
+
+def cut_from(survey: Survey, youtube: Mapping[str, str]) -> Survey:
+    """The same with the YouTube video of each real as its source: two cuts of one show one person."""
+    sources = {name: f"youtube:{video}" for name, video in youtube.items()}
+    clips = {
+        path: replace(clip, source=sources.get(clip.key, "")) if clip.dataset == NAME and not clip.label else clip
         for path, clip in survey.clips.items()
     }
     return replace(survey, clips=clips)
