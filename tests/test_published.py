@@ -1,6 +1,7 @@
 """published: datasets lie on disk as their authors publish them, and every field of every video is read right."""
 
 import json
+from pathlib import Path
 
 import miniatures
 import pytest
@@ -222,6 +223,37 @@ def test_two_versions_under_one_root_have_lists_of_their_own(tmp_path):
         "Celeb-DF-v3/Celeb-real/videos/id0_0000.mp4"
     )
     assert set(table["dataset"]) == {"Celeb-DF-v2", "Celeb-DF++"}
+
+
+@pytest.mark.parametrize(
+    ("homes", "files", "lists"),
+    [
+        (["a"], ["a/L"], {"a": "a/L"}),
+        (["a/b"], ["L"], {"a/b": "L"}),
+        (["a/b"], ["L", "a/L"], {"a/b": "a/L"}),  # the nearest
+        (["a"], ["lists/L"], {"a": "lists/L"}),  # the only one of an only home
+        (["a", "b"], ["lists/L"], {}),
+        (["a", "b"], ["b/L"], {"b": "b/L"}),
+        (["a", "b"], ["L", "b/L"], {"a": "L", "b": "b/L"}),
+        (["a"], ["x/L", "y/L"], {}),
+        (["."], ["x/L"], {".": "x/L"}),
+    ],
+)
+def test_a_list_of_celeb_df_is_that_beside_or_above_its_videos(homes, files, lists):
+    taken = celebdf.lists_of(map(Path, homes), list(map(Path, files)))
+    assert {home.as_posix(): file.as_posix() for home, file in taken.items()} == lists
+
+
+def test_a_list_of_celeb_df_above_its_folder_gives_the_split_and_one_that_is_not_taken_is_said(tmp_path):
+    root = miniatures.celebdf.lay(tmp_path / "data" / "Celeb-DF-v2")
+    (root / celebdf.LIST).rename(tmp_path / "data" / celebdf.LIST)
+    assert set(celebdf.scan(tmp_path)["split"]) == {"train", "test"}
+    miniatures.celebdf_plus.lay(tmp_path / "other")
+    (tmp_path / "other" / celebdf.LIST).unlink()
+    table = celebdf.scan(tmp_path)
+    assert set(table["split"][table["dataset"] == "Celeb-DF++"]) == {""}
+    (note,) = [note for note in table.attrs["notes"] if note.startswith(f"no {celebdf.LIST}")]
+    assert note == f"no {celebdf.LIST} beside Celeb-real/ nor above in 1 (other): no official split there"
 
 
 # ---- DFDC, DeeperForensics, FakeAVCeleb

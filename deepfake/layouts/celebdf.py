@@ -1,8 +1,9 @@
 """celebdf: Celeb-DF v1, v2 and Celeb-DF++: Celeb-real, YouTube-real and Celeb-synthesis.
 
-With or without a level videos/ in each. In List_of_testing_videos.txt 1 is REAL; what it does not name is train, and
-there is no official val. It uses most of the people of train, so that the official split is not one by person: see
-split.leaks. Each video of YouTube-real shows a person of its own. Of Celeb-DF++ the method is the innermost folder.
+With or without a level videos/ in each. In List_of_testing_videos.txt, beside Celeb-real or above, 1 is REAL; what it
+does not name is train, and there is no official val. It uses most of the people of train, so that the official split
+is not one by person: see split.leaks. Each video of YouTube-real shows a person of its own. Of Celeb-DF++ the method is
+the innermost folder.
 
 Source: Li et al., "Celeb-DF: a large-scale challenging dataset for deepfake forensics", CVPR 2020; Li et al.,
 "Celeb-DF++: a large-scale challenging video deepfake benchmark for generalizable forensics", 2025.
@@ -10,7 +11,7 @@ Source: Li et al., "Celeb-DF: a large-scale challenging dataset for deepfake for
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,16 +44,16 @@ def scan(root: Path) -> pd.DataFrame:
     homes: dict[Path, dict[str, Path]] = defaultdict(dict)
     for path in videos.clips:
         homes[_home(path)][_listed(path)] = path
-    tests = {Path(file.parent): listed(root / file) for file in videos.lists[LIST]}
-    notes = [] if tests else [f"no {LIST}: no official split"]
+    lists = lists_of(homes, videos.lists[LIST])
+    notes = _unlisted(homes, lists)
     versions, test = {}, set()
     for home, names in sorted(homes.items()):
-        named = tests.get(home, {})
+        named = listed(root / lists[home]) if home in lists else {}
         versions[home] = _version(names, len(named))
         for name, label in sorted(named.items()):
             if name in names and videos.clips[names[name]].label != label:
                 raise UserError(
-                    f"{root / home / LIST}: {name} is said to be {'fake' if label else 'real'}",
+                    f"{root / lists[home]}: {name} is said to be {'fake' if label else 'real'}",
                     "in this list 1 is real and 0 is fake; get it anew from the dataset's authors",
                 )
         test |= {names[name] for name in named if name in names}
@@ -60,7 +61,7 @@ def scan(root: Path) -> pd.DataFrame:
             notes.append(f"{versions[home]}: of {len(named)} that {LIST} names are not on disk {count(gone)}")
     clips = {path: replace(clip, dataset=versions[_home(path)]) for path, clip in videos.clips.items()}
     videos = replace(videos, clips=clips)
-    return table(dealt(videos, lambda path, _: _split(path, test, tests)), notes)
+    return table(dealt(videos, lambda path, _: _split(path, test, lists)), notes)
 
 
 def read(path: Path) -> Clip | None:
@@ -81,6 +82,15 @@ def read(path: Path) -> Clip | None:
     return Clip(1, V2, people, match["method"] or "Celeb-DF", original=original)
 
 
+def lists_of(homes: Iterable[Path], files: Sequence[Path]) -> dict[Path, Path]:
+    """The list of tests of each home: that in it, else in its nearest parent, else the only one of an only home."""
+    lists = {file.parent: file for file in files}
+    near = {home: next((lists[above] for above in (home, *home.parents) if above in lists), None) for home in homes}
+    if len(near) == len(files) == 1:
+        return dict.fromkeys(near, files[0])
+    return {home: file for home, file in near.items() if file}
+
+
 def listed(file: Path) -> dict[str, int]:
     """The videos of a list of tests, without suffix, and their labels in our sense: fake = 1. Raises UserError."""
     labels = {}
@@ -92,8 +102,16 @@ def listed(file: Path) -> dict[str, int]:
     return labels
 
 
-def _split(path: Path, test: set[Path], tests: Mapping[Path, object]) -> str:
-    return ("test" if path in test else "train") if _home(path) in tests else ""
+def _split(path: Path, test: set[Path], lists: Mapping[Path, Path]) -> str:
+    return ("test" if path in test else "train") if _home(path) in lists else ""
+
+
+def _unlisted(homes: Iterable[Path], lists: Mapping[Path, Path]) -> list[str]:
+    """What is to be said of the homes that have no list of tests."""
+    if not lists:
+        return [f"no {LIST} beside Celeb-real/ nor above: no official split"]
+    lone = [home.as_posix() for home in sorted(homes) if home not in lists]
+    return [f"no {LIST} beside Celeb-real/ nor above in {count(lone)}: no official split there"] if lone else []
 
 
 def _version(names: Mapping[str, Path], listed: int) -> str:
