@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 from deepfake.dataset import manifests
+from deepfake.dataset.files import printable
 from deepfake.dataset.relations import PICTURES, By, atoms, copies, groups, owned
 from deepfake.dataset.videos import USABLE, people
 
@@ -208,12 +209,18 @@ def _listed(table: pd.DataFrame, file: Path) -> "pd.Series[str]":
     rows = manifests.read(file)
     if "split" not in rows:
         raise UserError(f"{file}: no column split", "it is to have the columns path, split")
-    splits = dict(zip(rows["path"], rows["split"].str.lower(), strict=True))
+    told = rows.assign(split=rows["split"].str.lower().replace("validation", "val"))
+    if len(twice := told.groupby("path").filter(lambda lines: lines["split"].nunique() > 1)):
+        name, where = twice["path"].iloc[0], twice["line"][twice["path"] == twice["path"].iloc[0]]
+        raise UserError(
+            f"{file}: {printable(name)} is in two splits: lines {', '.join(map(str, where))}", "one line a video"
+        )
+    splits = dict(zip(told["path"], told["split"], strict=True))
     if others := sorted(set(splits) - set(table["video_id"]) - set(table["path"])):
         raise UserError(
             f"{file}: {len(others)} of its paths are no videos: {others[0]} ...", "paths start at extract.root"
         )
-    return table["video_id"].map(splits).fillna(table["path"].map(splits)).fillna("").replace("validation", "val")
+    return table["video_id"].map(splits).fillna(table["path"].map(splits)).fillna("")
 
 
 def chance(group: str, seed: int) -> float:

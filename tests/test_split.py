@@ -589,6 +589,10 @@ def test_a_table_that_leaks_or_names_what_is_not_there_is_a_mistake(tmp_path):
         split(table, kept(table), listed(tmp_path, text))
     with pytest.raises(UserError, match=r"1 of its paths are no videos: 9\.mp4"):
         split(table, kept(table), listed(tmp_path, text + "9.mp4,test\n"))
+    with pytest.raises(UserError, match=r"0\.mp4 is in two splits: lines 2, 8"):
+        split(table, kept(table), listed(tmp_path, text + "0.mp4,test\n"))
+    with pytest.raises(UserError, match="identity::1 in test and train"):
+        split(table, kept(table), listed(tmp_path, text + "2.mp4,validation\n"))
     with pytest.raises(UserError, match="no column split"):
         split(table, kept(table), listed(tmp_path, "path,label\n0.mp4,real\n"))
     with pytest.raises(ValueError, match="mode csv needs table"):
