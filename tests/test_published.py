@@ -274,6 +274,55 @@ def test_a_list_of_dfdc_that_is_wrong_is_named(tmp_path, text):
         dfdc.scan(root)
 
 
+def test_a_test_of_dfdc_whose_metadata_says_no_labels_has_them_from_the_table_beside_it(tmp_path):
+    root = Miniature({"test/a.mp4": {}, "test/b.mp4": {}}).lay(tmp_path)
+    (root / "test/metadata.json").write_text('{"a.mp4": {"augmentations": []}, "b.mp4": {}}')
+    with pytest.raises(UserError, match=r"a\.mp4 is neither REAL nor FAKE but None"):
+        dfdc.scan(root)
+    (root / "test/labels.csv").write_text("Filename; Label\na.mp4; 1\nb.mp4;0\n")
+    table = dfdc.scan(root)
+    assert table[["label", "split"]].to_numpy().tolist() == [[1, "test"], [0, "test"]]
+
+
+@pytest.mark.parametrize(
+    ("layout", "file", "text", "reason"),
+    [
+        ("fakeavceleb", "meta_data.csv", "source,method,type,path\na,b,c,d\nid00076,-\n", ":3: no type, path"),
+        ("fakeavceleb", "meta_data.csv", "source,method\na,b\n", ": no columns type, path"),
+        (
+            "deepfake_eval_2024",
+            "video-metadata-publish-with-links.csv",
+            "Ground Truth,Filename\nReal,a.mp4\nFake\n",
+            ":3: no filename",
+        ),
+        (
+            "deepfake_eval_2024",
+            "video-metadata-publish-with-links.csv",
+            "Filename\na.mp4\n",
+            ": no column Video Ground Truth",
+        ),
+        ("dfdc", "test/labels.csv", "filename,label\na.mp4,1\nb.mp4\n", ":3: no label"),
+        ("dfdc", "test/labels.csv", 'filename,label\na.mp4,"1\n', ":2: not a table"),
+    ],
+)
+def test_a_row_of_a_list_that_ends_early_is_named_with_its_line(tmp_path, layout, file, text, reason):
+    root = miniatures.ALL[layout].lay(tmp_path)
+    (root / file).write_text(text)
+    with pytest.raises(UserError, match=f"{Path(file).name}{reason}"):
+        scan(layout, root)
+
+
+def test_names_and_verdicts_of_deepfake_eval_are_read_without_capitals_and_blanks(tmp_path):
+    root = Miniature({"video-data/a.MP4": {}, "video-data/B.mp4": {}, "video-data/c.mp4": {}}).lay(tmp_path)
+    text = "FileName, Video Ground Truth ,Finetuning Set\nA.mp4, REAL ,Train\nb.mp4,Fake\nc.mp4\n"
+    (root / "video-metadata-publish.csv").write_text(text)
+    table = scan("deepfake_eval_2024", root)
+    assert table[["path", "label", "split"]].to_numpy().tolist() == [
+        ["video-data/B.mp4", 1, ""], ["video-data/a.MP4", 0, "train"],
+    ]  # fmt: skip
+    assert table.attrs["left_out"]["said to be nothing"] == 1
+
+
 def test_a_target_whose_fakes_are_on_two_sides_is_in_no_split():
     targets, doubtful = deeperforensics.splits_of_targets({"000_M101": "train", "000_W004": "test", "001_W004": "val"})
     assert (targets, doubtful) == ({"001": "val"}, ["000"])
@@ -305,6 +354,25 @@ def test_datasets_side_by_side_are_guessed_where_nothing_names_them(tmp_path):
     assert table.attrs["notes"][0].startswith("x looks like the layout uadfv")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufefffolder,layout\r\nu, uadfv\r\nmine/,folders\r\n",
+        "Folder;Layout;note\n./u ; uadfv ;\n\nmine;folders\n",
+        "layout,folder\nuadfv,u\nfolders,./mine/\n",
+    ],
+)
+def test_datasets_are_named_as_a_person_writes_them(tmp_path, text):
+    miniatures.uadfv.lay(tmp_path / "u")
+    miniatures.folders.lay(tmp_path / "mine")
+    (tmp_path / "datasets.csv").write_text(text, encoding="utf-8")
+    table = several.scan(tmp_path)
+    assert sorted(table["path"]) == sorted(
+        [*(f"u/{path}" for path in miniatures.uadfv.rows), *(f"mine/{path}" for path in miniatures.folders.rows)]
+    )
+    assert table["video_id"].tolist() == table["path"].tolist()
+
+
 def test_a_folder_that_is_no_dataset_is_said_and_stops_nothing(tmp_path):
     miniatures.uadfv.lay(tmp_path / "x")
     (tmp_path / "docs").mkdir()
@@ -325,6 +393,12 @@ def test_a_folder_that_is_no_dataset_is_said_and_stops_nothing(tmp_path):
         ("folder,layout\nx,nothing\n", "no layout 'nothing'"),
         ("folder,layout\nz,uadfv\n", "no folder z"),
         ("name\nx\n", "no columns folder, layout"),
+        ("folder,layout\nx\n", "datasets.csv:2: no layout"),
+        ("folder,layout\n../x,uadfv\n", "no folder ../x"),
+        ("folder,layout\nx/../x,uadfv\n", "no folder x/../x"),
+        ("folder,layout\n/tmp,uadfv\n", "no folder /tmp"),
+        ("folder,layout\nx,uadfv\n./x,folders\n", "x is both uadfv and folders"),
+        ("", "no columns folder, layout"),
     ],
 )
 def test_a_wrong_table_of_datasets_is_a_mistake(tmp_path, text, reason):
@@ -356,3 +430,20 @@ def test_a_fake_of_faceforensics_has_the_mask_of_its_own_method(tmp_path, film, 
     base.rename(tmp_path / "above" / "manipulated_sequences")
     inside = scan("several", tmp_path)
     assert f"above/{mask}" in set(inside["mask"])
+
+
+@pytest.mark.parametrize(
+    ("fake", "mask"),
+    [
+        ("Deepfakes/manipulated_sequences/Deepfakes/c23/videos/000_003.mp4", "000_003.mp4"),  # a method's name above
+        ("manipulated_sequences/x/manipulated_sequences/Deepfakes/c23/videos/000_003.mp4", "000_003.mp4"),
+        ("manipulated_sequences/Deepfakes/c23/videos/000_003.MP4", "000_003.mp4"),
+        ("manipulated_sequences/Deepfakes/c23/frames/000_003.mkv", "000_003.mp4"),
+        ("manipulated_sequences/Deepfakes/c23/000_003.mp4", "000_003.MP4"),
+    ],
+)
+def test_a_mask_is_found_wherever_the_dataset_lies_and_whatever_its_suffix(tmp_path, fake, mask):
+    home = fake[: fake.rindex("manipulated_sequences")]
+    path = f"{home}manipulated_sequences/Deepfakes/masks/videos/{mask}"
+    Miniature({fake: {}}, strays=(path,)).lay(tmp_path)
+    assert scan("faceforensics", tmp_path)["mask"].tolist() == [path]

@@ -89,8 +89,8 @@ def read(file: Path) -> pd.DataFrame:
 
     Raises UserError for what is no table, with the line.
     """
-    text = _text(file)
-    lines = list(_lines(file, text, _separator(text)))
+    text = text_of(file)
+    lines = list(cells_of(file, text, _separator(text)))
     header = [_clean(name).lower() for name in lines[0][1]] if lines else []
     header = ["identities" if name == "identity" else name for name in header]
     if not header:
@@ -114,10 +114,10 @@ def read(file: Path) -> pd.DataFrame:
     table = table.assign(**{name: table[name].map(_clean) for name in table if name not in ("path", "mask")})
     if "identities" in table:
         table["identities"] = table["identities"].map(lambda names: "+".join(people(names)))
-    return table.assign(path=table["path"].map(_stripped), line=[line for line, _ in lines[1:]])
+    return table.assign(path=table["path"].map(stripped), line=[line for line, _ in lines[1:]])
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     """What the file says. Raises UserError where it cannot be read, or is no UTF-8 and does not say what it is."""
     try:
         content = file.read_bytes()
@@ -144,7 +144,7 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=lambda c: len(KNOWN & {_clean(name.strip('"')).lower() for name in first.split(c)}))
 
 
-def _lines(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def cells_of(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, and the line that each begins on. Raises UserError for an open quote."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     line = 1
@@ -157,7 +157,8 @@ def _lines(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[st
         raise UserError(f"{file}:{line}: not a table: line {line}: {error}", "mind its quotes") from None
 
 
-def _stripped(text: str) -> str:
+def stripped(text: str) -> str:
+    """The text without blanks around it."""
     return re.sub(rf"^{BLANKS}|{BLANKS}$", "", text)
 
 

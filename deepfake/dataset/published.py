@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +17,7 @@ import pandas as pd
 
 from deepfake.base.errors import UserError
 from deepfake.dataset.files import name_of, printable, walk
-from deepfake.dataset.manifests import listing
+from deepfake.dataset.manifests import cells_of, listing, stripped, text_of
 from deepfake.video import SUFFIXES
 
 
@@ -178,6 +178,27 @@ def json_of(file: Path) -> Any:
     except json.JSONDecodeError as error:
         problem = f"{file}:{error.lineno}: not JSON: {error.msg}"
         raise UserError(problem, "get the file anew from the dataset's authors") from None
+
+
+def rows_of(file: Path, columns: Collection[str], filled: Collection[str] = ()) -> list[dict[str, str]]:
+    """The rows of a CSV list by its columns, without capitals and blanks around; "" where a row ends early.
+
+    Raises UserError where one of the columns is lacking, and with the line where one of `filled` is empty.
+    """
+    text = text_of(file)
+    lines = list(cells_of(file, text, max(",;\t", key=text.lstrip().split("\n", 1)[0].count)))
+    names = [stripped(name).lower() for name in lines[0][1]] if lines else []
+    if lacking := [name for name in columns if name not in names]:
+        raise UserError(f"{file}: no columns {', '.join(lacking)}", f"it has: {', '.join(filter(None, names))}")
+    rows = []
+    for line, cells in lines[1:]:
+        row = dict.fromkeys(names, "") | dict(zip(names, map(stripped, cells), strict=False))
+        if empty := [name for name in filled if not row[name]]:
+            raise UserError(
+                f"{file}:{line}: no {', '.join(empty)}", f"its columns are {', '.join(filter(None, names))}"
+            )
+        rows.append(row)
+    return rows
 
 
 def lines_of(file: Path) -> list[str]:

@@ -6,7 +6,6 @@ is made of, nobody knows. A column Finetuning Set, where there is one, is the of
 Source: Chandra et al., "Deepfake-Eval-2024: a multi-modal in-the-wild benchmark of deepfakes circulated in 2024", 2025.
 """
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -14,12 +13,13 @@ import pandas as pd
 
 from deepfake.base.errors import UserError
 from deepfake.dataset.labels import SPLITS
-from deepfake.dataset.published import Clip, Survey, absent, count, files, lines_of, table
+from deepfake.dataset.published import Clip, Survey, absent, count, files, rows_of, table
 
 NAME = "Deepfake-Eval-2024"
 FORM = "video-data/ and video-metadata-publish.csv beside it"
 PUBLISHED: dict[str, dict[str, int]] = {}
 TABLE = "video-metadata-publish*.csv"
+VERDICT = ("video ground truth", "ground truth")  # the column, by whichever name it has
 LABELS = {"real": 0, "fake": 1}
 
 
@@ -28,11 +28,11 @@ def scan(root: Path) -> pd.DataFrame:
     tree = files(root, [TABLE])
     if not tree.lists[TABLE]:
         raise absent(root, NAME, FORM)
-    rows = rows_of(root / tree.lists[TABLE][0])
+    rows = verdicts_of(root / tree.lists[TABLE][0])
     verdicts: Counter[str] = Counter()
-    clips, names = {}, {path.name for path in tree.videos}
+    clips, names = {}, {path.name.lower() for path in tree.videos}
     for path in tree.videos:
-        row = rows.get(path.name)
+        row = rows.get(path.name.lower())
         if row and row[0] in LABELS:
             clips[path] = Clip(LABELS[row[0]], NAME, split=SPLITS.get(row[1], ""))
         elif row:
@@ -41,21 +41,18 @@ def scan(root: Path) -> pd.DataFrame:
         raise absent(root, NAME, FORM)
     gone = sorted(set(rows) - names)
     notes = [f"of {len(rows)} that the table names are not on disk {count(gone)}"] if gone else []
-    unsure = [path for path in tree.videos if path not in clips and path.name in rows]
+    unsure = [path for path in tree.videos if path not in clips and path.name.lower() in rows]
     left = tree.strays([*clips, *unsure], "the table") | dict(sorted(verdicts.items()))
     return table(Survey(NAME, clips, tree.lists, left), notes)
 
 
-def rows_of(file: Path) -> dict[str, tuple[str, str]]:
-    """Verdict and split of each video by its file's name, without capitals. Raises UserError for another table."""
-    rows = csv.DictReader(lines_of(file))
-    columns = {name.strip().lower(): name for name in rows.fieldnames or () if name}
-    name = columns.get("filename")
-    verdict = columns.get("video ground truth") or columns.get("ground truth")
-    if not name or not verdict:
-        raise UserError(f"{file}: no columns Filename, Video Ground Truth", f"it has: {', '.join(columns.values())}")
-    split = columns.get("finetuning set", "")
+def verdicts_of(file: Path) -> dict[str, tuple[str, str]]:
+    """Verdict and split of each video by its file's name, all without capitals. Raises UserError for another table."""
+    rows = rows_of(file, ["filename"], filled=["filename"])
+    verdict = next((name for name in VERDICT if rows and name in rows[0]), "")
+    if not verdict:
+        raise UserError(f"{file}: no column Video Ground Truth", "get it anew from the dataset's authors")
     return {
-        Path(row[name].strip()).name: (row[verdict].strip().lower(), (row.get(split) or "").strip().lower())
+        Path(row["filename"]).name.lower(): (row[verdict].lower(), row.get("finetuning set", "").lower())
         for row in rows
     }

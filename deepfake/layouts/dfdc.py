@@ -8,7 +8,6 @@ not known; they do not leave a part, which is its collection: split.by: group ke
 Source: Dolhansky et al., "The deepfake detection challenge (DFDC) dataset", 2020, and "... preview dataset", 2019.
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +16,7 @@ import pandas as pd
 
 from deepfake.base.errors import UserError
 from deepfake.dataset.labels import split_of
-from deepfake.dataset.published import Clip, Survey, absent, count, files, json_of, lines_of, table
+from deepfake.dataset.published import Clip, Survey, absent, count, files, json_of, rows_of, table
 
 NAME, PREVIEW = "DFDC", "DFDC preview"
 FORM = "dfdc_train_part_0/metadata.json, dataset.json of the preview, or labels.csv of the test, beside their videos"
@@ -53,11 +52,15 @@ def scan(root: Path) -> pd.DataFrame:
 
 
 def part(file: Path, place: Path) -> dict[str, Clip]:
-    """The videos of a metadata.json: of a part of train, or of the test (is_fake instead of label)."""
+    """The videos of a metadata.json: of a part of train, or of the test (is_fake instead of label, or a labels.csv)."""
     clips = {}
     home = place.parent.as_posix()
+    elsewhere = file.with_name(TABLES).is_file()
     for name, entry in _entries(file):
-        label = _label(entry.get("label", entry.get("is_fake")), file, name)
+        said = entry.get("label", entry.get("is_fake"))
+        if said is None and elsewhere:
+            continue
+        label = _label(said, file, name)
         original = str(entry.get("original") or "") if label else ""
         clips[name] = Clip(
             label,
@@ -91,9 +94,7 @@ def preview(file: Path, place: Path) -> dict[str, Clip]:
 
 def labels(file: Path, place: Path) -> dict[str, Clip]:
     """The videos of a labels.csv: filename and label, 1 = fake."""
-    rows = list(csv.DictReader(lines_of(file)))
-    if not rows or not {"filename", "label"} <= rows[0].keys():
-        raise UserError(f"{file}: no columns filename, label", "get it anew, or set extract.layout: manifest")
+    rows = rows_of(file, ["filename", "label"], filled=["filename", "label"])
     names = {row["filename"]: _label(row["label"], file, row["filename"]) for row in rows}
     return {name: Clip(label, NAME, split=_split("", place)) for name, label in names.items()}
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from deepfake.base.errors import UserError
 from deepfake.dataset.published import Clip, Survey, count, dealt, json_of, survey, table, told
+from deepfake.video import SUFFIXES
 
 NAME = "FaceForensics++"
 FORM = "original_sequences/youtube/c23/videos/000.mp4 and manipulated_sequences/Deepfakes/c23/videos/000_003.mp4"
@@ -76,14 +77,23 @@ def read(path: Path) -> Clip | None:
 
 def with_masks(root: Path, survey: Survey) -> Survey:
     """The same with the mask of each fake that has one: manipulated_sequences/METHOD/masks/videos/NAME.mp4."""
+    masks: dict[Path, dict[str, str]] = {}
     clips = {}
     for path, clip in survey.clips.items():
-        if clip.label and (parts := path.parts)[-2:-1]:
-            method = Path(*parts[: parts.index(clip.method) + 1]) if clip.method in parts else path.parent
-            mask = method / "masks" / "videos" / path.name
-            clip = replace(clip, mask=mask.as_posix() if (root / mask).is_file() else "")
+        if clip.label:
+            after = [part.lower() for part in path.parts[::-1]].index("manipulated_sequences")
+            method = Path(*path.parts[: 1 - after])
+            if method not in masks:
+                masks[method] = _masks(root, method / "masks" / "videos")
+            clip = replace(clip, mask=masks[method].get(path.stem, ""))
         clips[path] = clip
     return replace(survey, clips=clips)
+
+
+def _masks(root: Path, folder: Path) -> dict[str, str]:
+    """The videos of a folder of masks, from the root, by their stems; none where there is no such folder."""
+    files = sorted((root / folder).iterdir()) if (root / folder).is_dir() else []
+    return {file.stem: (folder / file.name).as_posix() for file in files if file.suffix.lower() in SUFFIXES}
 
 
 def person(name: str) -> str:

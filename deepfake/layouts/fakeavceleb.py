@@ -7,7 +7,6 @@ swaps no face, they are left out.
 Source: Khalid et al., "FakeAVCeleb: a novel audio-video multimodal deepfake dataset", NeurIPS 2021, datasets track.
 """
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,8 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake.base.errors import UserError
-from deepfake.dataset.published import Clip, Survey, lines_of, survey, table, told
+from deepfake.dataset.published import Clip, Survey, rows_of, survey, table, told
 
 NAME = "FakeAVCeleb"
 FORM = "RealVideo-RealAudio/African/men/id00076/00109.mp4, and so on"
@@ -54,10 +52,8 @@ def read(path: Path) -> Clip | None:
 
 def methods_of(file: Path) -> dict[str, str]:
     """The method of each video, by type, person and name: FakeVideo-RealAudio/id00076/00109_id00476_wavtolip.mp4."""
-    rows = csv.DictReader(lines_of(file), restkey="folder")
-    columns = {"source", "method", "type", "path"}
-    if lacking := columns - set(rows.fieldnames or ()):
-        raise UserError(f"{file}: no columns {', '.join(sorted(lacking))}", "get it anew from the dataset's authors")
+    columns = ("source", "method", "type", "path")
+    rows = rows_of(file, columns, filled=columns)
     return {f"{row['type']}/{row['source']}/{Path(row['path']).name}": row["method"] for row in rows}
 
 

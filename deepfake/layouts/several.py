@@ -5,10 +5,9 @@ and of which folder nothing.
 People, sources and splits are those of each dataset; one without a name of its own is called by its folder.
 """
 
-import csv
 import os
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from deepfake.base import plugins
 from deepfake.base.errors import UserError, unknown
 from deepfake.dataset.datasets import guess
 from deepfake.dataset.files import name_of, printable
-from deepfake.dataset.published import lines_of
+from deepfake.dataset.published import rows_of
 
 TABLE = "datasets.csv"
 
@@ -49,15 +48,16 @@ def chosen(root: Path) -> dict[str, str]:
     """The folders and their layouts, "" where nothing says it. Raises UserError for a table that is wrong."""
     file = root / TABLE
     if file.is_file():
-        rows = list(csv.DictReader(lines_of(file)))
-        if not rows or not {"folder", "layout"} <= rows[0].keys():
-            raise UserError(f"{file}: no columns folder, layout", "a line a dataset: ff,faceforensics")
-        for row in rows:
-            if row["layout"] not in plugins.names("layouts"):
-                raise unknown("layout", row["layout"], plugins.names("layouts"), where=str(file))
-            if not (root / row["folder"]).is_dir():
+        layouts: dict[str, str] = {}
+        for row in rows_of(file, ["folder", "layout"], filled=["folder", "layout"]):
+            folder, layout = PurePosixPath(row["folder"].replace("\\", "/")).as_posix(), row["layout"]
+            if layout not in plugins.names("layouts"):
+                raise unknown("layout", layout, plugins.names("layouts"), where=str(file))
+            if folder.startswith(("/", ".")) or ".." in folder.split("/") or not (root / folder).is_dir():
                 raise UserError(f"{file}: no folder {row['folder']} in {printable(str(root))}", "mind its spelling")
-        return {row["folder"]: row["layout"] for row in rows}
+            if layouts.setdefault(folder, layout) != layout:
+                raise UserError(f"{file}: {folder} is both {layouts[folder]} and {layout}", "one line a folder")
+        return layouts
     with os.scandir(root) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     if not folders:
