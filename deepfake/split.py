@@ -93,7 +93,7 @@ def split(videos: pd.DataFrame, kept: pd.DataFrame, p: SplitParams) -> pd.DataFr
     counts = {(s, label): int(((ok["split"] == s) & (ok["label"] == label)).sum()) for s in SPLITS for label in asked}
     if empty := [f"no {NAMES[label]} in {s}" for (s, label), n in counts.items() if not n]:
         number = table["group"].nunique()
-        raise UserError(f"{', '.join(empty)}: {len(ok)} usable videos in {number} groups", _way_out(ok, asked, p.mode))
+        raise UserError(f"{', '.join(empty)}: {len(ok)} usable videos in {number} groups", _way_out(ok, asked, p))
     columns = ["video_id", "label", "identities", "method", "dataset", "source", "group", "split", "status"]
     done = table[columns].sort_values("video_id", ignore_index=True)
     done.attrs["leaks"] = leaking
@@ -295,17 +295,19 @@ def _divided(table: pd.DataFrame, shared: "pd.Series[str]") -> list[str]:
     return [f"{name} in {splits}" for name, splits in sides.items()]
 
 
-def _way_out(ok: pd.DataFrame, asked: list[int], mode: str) -> str:
+def _way_out(ok: pd.DataFrame, asked: list[int], p: SplitParams) -> str:
     """What to do about a split that lacks a class."""
     held = {NAMES[label]: ok["group"][ok["label"] == label].nunique() for label in asked}
     if few := [f"only {n} hold a {name}" for name, n in held.items() if n < len(SPLITS)]:
         largest = ok["group"].value_counts().head(1)
         whole = [f"one ({group}) has {n} of {len(ok)} videos" for group, n in largest.items() if n > len(ok) / 2]
         way = f"of the groups {', '.join(few + whole)}: each split needs one, so add videos of other people"
+        if p.by == "group":
+            return f"{way}, or set split.by: identity, which divides collections"
         return f"{way}, or let split.cut divide a group by its people" if whole else way
     return {
         "hash": "chance deals the groups: try split.mode: quota, or another split.seed",
         "quota": "each dataset, method and class is dealt by itself: try another split.seed, or split.mode: hash",
         "official": "the dataset's own split leaves it out: set split.mode: quota",
         "csv": "the table leaves it out: list more videos in it",
-    }[mode]
+    }[p.mode]

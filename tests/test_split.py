@@ -514,6 +514,14 @@ def test_without_cut_a_group_is_never_divided():
     assert "split.cut" in error.value.hint
 
 
+def test_a_collection_that_is_everything_may_be_divided():
+    table = pairs(20).assign(collection="part_0")
+    with pytest.raises(UserError, match="no real in") as error:
+        split(table, kept(table), QUOTA.model_copy(update={"by": "group", "cut": 0.5}))
+    assert "split.by: identity" in error.value.hint
+    assert "split.cut" not in error.value.hint
+
+
 def test_what_is_left_out_is_counted_by_the_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings = QUOTA.model_dump() | {"cut": 0.5}
