@@ -50,8 +50,10 @@ class ExtractParams(Policy):
     layout: str  # how they lie there: a file of deepfake/layouts
     methods: list[str] | None = None  # of the fakes; reals of datasets without any of these are left out; null: all
     compressions: list[str] | None = None  # null: all that are on disk
-    balance: bool = False  # as many reals as fakes, by chance of the larger class
-    videos: int | None = Field(default=None, gt=1)  # at most so many, by chance; null takes all
+    balance: bool = False  # as many reals as fakes: of the larger class not all
+    videos: int | None = Field(default=None, gt=1)  # at most so many, of each class in its share; null takes all
+    choose: Literal["chance", "first"] = "chance"  # which, where not all are taken; first: in the order of their names
+    seed: int = Field(default=0, ge=0)  # of chance
 
     def policy(self) -> Policy:
         """The part that shapes a single video, wherever it lies."""
@@ -59,7 +61,7 @@ class ExtractParams(Policy):
 
 
 def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
-    """The videos to take of those found, before any is decoded; each one's chance hangs on its name alone.
+    """The videos to take of those found, before any is decoded; each one's chance hangs on its name and the seed alone.
 
     The source of a fake whose original is not taken is absent:NAME. Raises UserError for a method or a compression that
     none of them has.
@@ -70,12 +72,14 @@ def selected(videos: "pd.DataFrame", p: ExtractParams) -> "pd.DataFrame":
     if p.methods is not None:
         fake = (videos["label"] == 1) & _among(videos["method"], p.methods)
         videos = videos[fake | ((videos["label"] == 0) & videos["dataset"].isin(videos.loc[fake, "dataset"]))]
-    place = videos["video_id"].map(lambda name: crc32(name.encode())).groupby(videos["label"]).rank(method="first")
+    names = sorted(videos["video_id"])
+    order = {name: i if p.choose == "first" else _chance(name, p.seed) for i, name in enumerate(names)}
+    place = videos["video_id"].map(order).groupby(videos["label"]).rank(method="first")
     most = videos["label"].value_counts().reindex([0, 1], fill_value=0)
     if p.balance and most.all():
         most[:] = most.min()
     if p.videos and p.videos < most.sum():
-        shares = most * p.videos // most.sum()
+        shares = (most * p.videos // most.sum()).clip(lower=most.clip(upper=1))  # one of each class at least
         shares[most.idxmax()] += p.videos - shares.sum()  # what rounding left
         most = shares
     taken = videos[place <= videos["label"].map(most)].reset_index(drop=True)
@@ -102,6 +106,14 @@ def pick(times: list[float], p: Policy) -> list[int]:
     # the first frame at or after each tick; a clock error of a millisecond must not skip to the next frame
     ticks = np.floor((np.array(times) - times[0] + 1e-3) * p.fps)
     return [0, *(np.flatnonzero(np.diff(ticks) > 0) + 1).tolist()]
+
+
+def _chance(name: str, seed: int) -> int:
+    """A number that depends on a video's name and the seed alone."""
+    if not seed:
+        return crc32(name.encode())
+    # not the CRC of both: that orders names of one length much the same whatever stands before them
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6])
 
 
 def _among(column: "pd.Series[str]", names: list[str]) -> "pd.Series[bool]":

@@ -5,6 +5,7 @@ import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -138,6 +139,29 @@ def several(*, methods: list[str] | None = None, compressions: list[str] | None 
     table = pd.DataFrame(rows, columns=["video_id", "label", "dataset", "method", "compression"]).assign(source="")
     p = ExtractParams(root="in", layout="manifest", methods=methods, compressions=compressions, **COUNT.model_dump())
     return extract.selected(table, p)["video_id"].tolist()
+
+
+@pytest.mark.parametrize(("reals", "fakes", "number"), [(10, 1000, 50), (1, 1000, 2), (1000, 1, 3), (2, 2, 2)])
+def test_of_each_class_that_is_there_one_is_taken_at_least(reals, fakes, number):
+    p = ExtractParams(root="in", layout="manifest", videos=number, **COUNT.model_dump())
+    taken = extract.selected(listed(reals, fakes), p)["label"]
+    assert len(taken) == number
+    assert set(taken) == {0, 1}
+    assert len(extract.selected(listed(reals, 0), p.model_copy(update={"videos": 2}))) == min(2, reals)
+
+
+def test_the_first_videos_are_those_of_the_first_names_and_a_seed_takes_others():
+    p = ExtractParams(root="in", layout="manifest", videos=10, **COUNT.model_dump())
+    videos = listed(20, 80)
+    first = extract.selected(videos, p.model_copy(update={"choose": "first", "seed": 5}))
+    assert first["video_id"].tolist() == [f"fake/{i:03d}" for i in range(8)] + ["real/000", "real/001"]
+    again = extract.selected(videos[::-1], p.model_copy(update={"choose": "first"}))
+    assert sorted(again["video_id"]) == first["video_id"].tolist()
+    drawn = [tuple(extract.selected(videos, p.model_copy(update={"seed": seed}))["video_id"]) for seed in range(4)]
+    assert len(set(drawn)) == 4
+    names = sorted(videos["video_id"], key=lambda name: crc32(name.encode()))  # as it was before there were seeds
+    fakes, reals = ([name for name in names if name.startswith(kind)] for kind in ("fake", "real"))
+    assert sorted(drawn[0]) == sorted(fakes[:8] + reals[:2])
 
 
 def test_an_original_that_is_not_taken_has_one_name_in_all_its_fakes():
