@@ -158,7 +158,8 @@ def _where(place: "pd.Series[float]", p: SplitParams) -> "pd.Series[str]":
 
 def _kinds(table: pd.DataFrame, *columns: str) -> "pd.Series[str]":
     """What each group is made of: all that the columns say of its videos."""
-    kind = table[list(columns)].astype(str).agg("/".join, axis=1) if len(table) else table["group"]
+    rows = zip(*(table[name].astype(str) for name in columns), strict=True)
+    kind = pd.Series(list(map("/".join, rows)), table.index, dtype=str)
     return kind.groupby(table["group"]).agg(lambda kinds: " ".join(sorted(set(kinds))))
 
 

@@ -55,7 +55,7 @@ def guess(root: Path) -> Guess:
     known = {name: len(table) for name, table in tables.items()}
     films = walk(root, video.SUFFIXES).files
     fakes = "folders" in tables and tables["folders"]["label"].any()
-    plain = len(set(map(PurePosixPath, tables["folders"]["path"])) & set(films)) if "folders" in tables else 0
+    plain = len(set(map(Path, tables["folders"]["path"])) & set(films)) if "folders" in tables else 0
     published = {name: table for name, table in tables.items() if name not in GENERAL}
     telling = {name: table for name, table in published.items() if table["label"].any() or not fakes}
     if parts := _side_by_side(telling):
