@@ -18,7 +18,7 @@ from deepfake.measures.coverage import coverage, presentation_attack
 from deepfake.measures.intervals import by_chance, described, difference
 from deepfake.measures.protocol import BESIDE, EvaluateParams
 from deepfake.measures.slices import slices
-from deepfake.measures.statistics import BINS, COUNTS, Sample
+from deepfake.measures.statistics import ABSTAINED, BINS, COUNTS, Sample
 
 CALIBRATION = ("log_loss", "brier", "ece", "cllr", "min_cllr")
 CONFUSION = dict(zip(COUNTS, ("real_as_real", "real_as_fake", "fake_as_real", "fake_as_fake"), strict=True))
@@ -73,17 +73,27 @@ def of_videos(predictions: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams)
 
 
 def of_rows(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
-    """Every figure of scored rows, decisions at the threshold that was frozen into the detector."""
+    """Every figure of scored rows, decisions at the threshold that was frozen into the detector.
+
+    Who is inconclusive is ranked, and counted beside the decisions: it is neither an error nor a hit.
+    """
     sample = Sample.of(scored)
     counts = {"count": len(scored), "reals": int((sample.label == 0).sum()), "fakes": int((sample.label == 1).sum())}
     figures = described(sample, p.resamples, p.seed, p.prevalence)
-    return counts | {"groups": sample.groups} | figures | {"confusion": confusion(sample)}
+    counts |= {"groups": sample.groups}
+    return counts | figures | {"confusion": confusion(sample), "inconclusive": inconclusive(sample)}
 
 
 def confusion(sample: Sample) -> dict[str, int]:
     """How many reals and fakes were called what."""
-    pairs = zip(CONFUSION.values(), (0, 0, 1, 1), (False, True, False, True), strict=True)
+    pairs = zip(CONFUSION.values(), (0, 0, 1, 1), (0, 1, 0, 1), strict=True)
     return {name: int(((sample.label == label) & (sample.called == called)).sum()) for name, label, called in pairs}
+
+
+def inconclusive(sample: Sample) -> dict[str, int]:
+    """How many scored reals and fakes were called neither."""
+    silent = sample.label[sample.called == ABSTAINED]
+    return {name: int((silent == label).sum()) for name, label in (("reals", 0), ("fakes", 1))}
 
 
 def auc(scored: pd.DataFrame, p: EvaluateParams, column: str = "score") -> Metrics:
@@ -130,7 +140,7 @@ def _column(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     figures = of_rows(scored, p)
     best = against_baselines(scored, p)["best_baseline"]
     kept = {key: figures[key] for name in BESIDE for key in (name, f"{name}_low", f"{name}_high")}
-    counts = {name: figures[name] for name in ("reals", "fakes", "groups")}
+    counts = {name: figures[name] for name in ("reals", "fakes", "groups", "inconclusive")}
     return counts | kept | {"best_baseline": best}
 
 
@@ -206,7 +216,7 @@ def foreign(predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: fl
     if own.isna().all():
         names = ", ".join(map(str, scores.index[:3]))
         raise UserError(f"no score is of a test video; they are of {names} ...", "name them as reports/predictions.csv")
-    ours = [name for name in predictions if name.startswith("member_") or name.split("_")[0] in DISTURBED]
+    ours = [name for name in predictions if name.startswith("member_") or name.split("_")[0] in (*DISTURBED, "novelty")]
     verdict = own.ge(threshold).map({True: "fake", False: "real"}).where(own.notna())
     status = predictions["status"].where(predictions["score"].notna() | own.isna(), "ok")
     return predictions.drop(columns=ours).assign(score=own, verdict=verdict, status=status)
@@ -216,6 +226,9 @@ def spoken(figures: Metrics) -> list[str]:
     """The figures that decide, a line each, for a person."""
     video, best, order = figures["video"], figures["best_baseline"], figures.get("order", {})
     lines = [f"{'detector':<26}AUC {within(video, 'auc')} on {video['count']} test videos"]
+    if any(video["inconclusive"].values()):
+        silent = video["inconclusive"]
+        lines.append(f"{'inconclusive':<26}{silent['reals']} real, {silent['fakes']} fake")
     lines += [
         f"{name.replace('_', ' '):<26}AUC {shown(value)}"
         for name, value in figures.get("members", {}).get("auc", {}).items()

@@ -110,6 +110,12 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def inconclusive(figures: Mapping[str, Any]) -> str:
+    """How many of each class were scored and got no verdict: ranked, and neither right nor wrong."""
+    silent = figures["inconclusive"]
+    return f"{silent['reals']} real, {silent['fakes']} fake"
+
+
 def within(figures: Mapping[str, Any], name: str) -> str:
     """A figure and its interval."""
     value, low, high = (figures.get(key) for key in (name, f"{name}_low", f"{name}_high"))

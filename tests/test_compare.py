@@ -58,6 +58,15 @@ def test_only_videos_that_both_scored_are_compared():
     assert comparison.values["auc"][0] == pytest.approx(roc_auc_score(first["label"][3:-5], first["score"][3:-5]))
 
 
+def test_who_is_inconclusive_is_compared_by_score_and_not_by_verdict():
+    first = scored(0, 0.2)
+    second = first.assign(verdict=first["verdict"].mask(first.index < 20, "inconclusive"))
+    values, answered = compare(first, second, 100, 0).values, first[20:]
+    assert values["auc"][0] == values["auc"][1]
+    right = answered["verdict"].eq("fake") == answered["label"].eq(1)
+    assert values["balanced_accuracy"][1] == pytest.approx(right.groupby(answered["label"]).mean().mean())
+
+
 def test_tests_of_other_videos_are_refused():
     table = scored(0, 0.2)
     with pytest.raises(UserError, match="no video in common"):

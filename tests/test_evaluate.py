@@ -12,7 +12,7 @@ from deepfake.dataset.videos import read
 from deepfake.evaluate import Metrics, curves, metrics
 from deepfake.measures.baselines import BASELINES
 from deepfake.measures.coverage import as_chance, coverage, presentation_attack, too_few
-from deepfake.measures.protocol import EvaluateParams, HeldOut
+from deepfake.measures.protocol import EvaluateParams, Extra, HeldOut
 
 P = EvaluateParams(seed=0, resamples=100, shuffles=2, prevalence=0.1, min_coverage=0.5)
 DISTURBED = ("shuffled_0", "shuffled_1", "reversed", "repeated")
@@ -288,6 +288,46 @@ def test_the_words_of_the_standard_for_presentation_attacks():
         "apnrr": pytest.approx(1 / 5),
         "bpnrr": 0.25,
     }
+
+
+# ---- inconclusive
+
+
+def unsure() -> pd.DataFrame:
+    """Five reals and four fakes: one of each is inconclusive, and one real has no score."""
+    table = videos([0] * 5 + [1] * 4, [0.1, 0.7, 0.3, 0.8, np.nan, 0.9, 0.2, 0.6, 0.4], group=list("ababaabab"))
+    table["verdict"] = [*("real", "fake", "real", "inconclusive", None), *("fake", "real", "fake", "inconclusive")]
+    return table
+
+
+def test_all_figures_agree_on_who_was_called_what():
+    figures, table = measured(unsure()), unsure()
+    video = figures["video"]
+    assert video["confusion"] == {"real_as_real": 2, "real_as_fake": 1, "fake_as_real": 1, "fake_as_fake": 2}
+    assert video["inconclusive"] == {"reals": 1, "fakes": 1}
+    assert video["false_positive_rate"] == figures["presentation_attack"]["bpcer"] == pytest.approx(1 / 3)
+    assert video["false_negative_rate"] == pytest.approx(1 / 3)
+    assert figures["presentation_attack"]["apcer"] == {"swap": pytest.approx(1 / 3)}
+    assert (figures["presentation_attack"]["bpnrr"], figures["presentation_attack"]["apnrr"]) == (2 / 5, 1 / 4)
+    drawn = curves(table)["confusion"].value_counts().to_dict()
+    assert drawn == {
+        **{("real", "real"): 2, ("real", "fake"): 1, ("real", "inconclusive"): 1},
+        **{("fake", "real"): 1, ("fake", "fake"): 2, ("fake", "inconclusive"): 1},
+    }
+    scored = table[table["score"].notna()]
+    assert video["auc"] == pytest.approx(reference.roc_auc_score(scored["label"], scored["score"]))  # all are ranked
+    tossed = figures["coverage"]["as_chance"]
+    assert tossed["accuracy"] == pytest.approx((4 + 3 / 2) / 9)
+    assert figures["by_method"]["swap"]["abstained"] == 3
+    assert "inconclusive              1 real, 1 fake" in evaluate.spoken(figures)
+
+
+def test_a_further_dataset_that_is_all_unlike_the_training_has_no_error_rate():
+    table = random().assign(verdict="inconclusive", dataset="wild", shared="")
+    own = evaluate.further(table, P.model_copy(update={"extra": (Extra(root="wild", layout="folders"),)}))["extra"]
+    assert own["wild"]["auc"] == measured(random())["video"]["auc"]
+    assert own["wild"]["false_positive_rate"] is own["wild"]["balanced_accuracy"] is None
+    assert own["wild"]["inconclusive"] == {"reals": own["wild"]["reals"], "fakes": own["wild"]["fakes"]}
 
 
 # ---- held out

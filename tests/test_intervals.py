@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from deepfake.measures.intervals import BIASED, Difference, by_chance, delong, described, difference, draws
-from deepfake.measures.statistics import Sample, figures
+from deepfake.measures.statistics import ABSTAINED, Sample, figures
 
 ROOT = Path(__file__).parents[1]
 
@@ -133,6 +133,37 @@ def test_what_is_undefined_is_none_and_says_why(label, score, name, reason):
     for key, value in result.items():
         if value is None and not key.endswith(("_low", "_high")):
             assert result["undefined"][key], key
+
+
+def test_an_interval_of_decisions_stands_on_those_who_got_a_verdict():
+    every = people(20)
+    silent = every.group >= 12
+    called = np.where(silent, ABSTAINED, every.called)
+    result = described(Sample(every.label, every.score, called, every.group, 20), resamples=300, seed=0)
+    answered = Sample(*(column[~silent] for column in (every.label, every.score, every.called, every.group)), 12)
+    assert result["recall"] == described(answered, resamples=300, seed=0)["recall"]
+    assert result["auc"] == described(every, resamples=300, seed=0)["auc"]
+    sample = Sample(every.label, every.score, called, every.group, 20)
+    assert [sample.people(name) for name in ("auc", "brier", "recall", "accuracy")] == [20, 20, 12, 12]
+
+
+def test_where_nobody_of_a_class_got_a_verdict_it_says_so():
+    every = people(10)
+    for silent, reason in (
+        (every.label >= 0, "no real and no fake got a verdict"),
+        (every.label == 0, "no real got a verdict"),
+    ):
+        called = np.where(silent, ABSTAINED, every.called)
+        result = described(Sample(every.label, every.score, called, every.group, 10), resamples=100, seed=0)
+        assert result["balanced_accuracy"] is result["false_positive_rate"] is None
+        assert result["undefined"]["balanced_accuracy"] == result["undefined"]["false_positive_rate"] == reason
+        assert result["auc_low"] < result["auc"] < result["auc_high"]
+    one = np.where((every.label == 0) & (every.group > 0), ABSTAINED, every.called)
+    result = described(Sample(every.label, every.score, one, every.group, 10), resamples=100, seed=0)
+    assert result["false_positive_rate"] is not None
+    assert result["undefined"]["false_positive_rate_low"] == (
+        "a class of fewer than 2 groups of people that got a verdict"
+    )
 
 
 # ---- differences

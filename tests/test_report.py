@@ -216,6 +216,33 @@ def test_robustness_of_another_detector_is_not_shown_as_this_ones():
     assert not report.of_this_test(both, table.iloc[1:])
 
 
+# ---- inconclusive
+
+
+def test_who_is_inconclusive_is_counted_in_page_card_and_chart():
+    table = predictions()
+    table.loc[:2, "verdict"] = "inconclusive"
+    told = facts(table)
+    shown = page.page(told)
+    assert "inconclusive2 real, 1 fake4 real, 2 fake4 real, 2 fake" in Page(shown).text
+    assert "what is inconclusive is ranked, and left out of the figures of the verdicts" in Page(shown).text
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    assert "| inconclusive | 2 real, 1 fake |" in modelcard.card(told, splits, "x")
+    assert ">inconclusive<" in charts.svg("confusion", table, told.metrics)
+    assert ">inconclusive<" not in charts.svg("confusion", predictions(), facts().metrics)
+
+
+def test_without_a_mistake_shown_the_page_says_whether_there_is_one():
+    right = predictions().assign(verdict=lambda t: np.where(t["label"], "fake", "real"))
+    assert "None: every verdict was right." in Page(page.page(facts(right))).text
+    right.loc[0, "verdict"] = "inconclusive"
+    assert "None: every verdict was right; inconclusive: 1 real, 0 fake." in Page(page.page(facts(right))).text
+    wrong = facts().metrics["video"]["confusion"]
+    count = wrong["real_as_fake"] + wrong["fake_as_real"]
+    assert count
+    assert f"None of {count} is shown: report.mistakes is 0." in Page(page.page(facts())).text
+
+
 # ---- the verdict
 
 

@@ -99,6 +99,20 @@ def test_what_could_not_be_scored_is_counted_as_an_abstention():
     assert slices["c23"]["reals"] + slices["c23"]["fakes"] == 50
 
 
+def test_who_is_inconclusive_abstains_and_is_no_error_of_a_slice():
+    table = predictions()
+    table.loc[:9, "verdict"] = "inconclusive"
+    table.loc[10, ["score", "verdict"]] = [np.nan, None]
+    slices = cut(table, compression=["c23"] * 60 + ["c40"] * 60)["by_compression"]
+    answered = table[11:60]
+    assert (slices["c23"]["abstained"], slices["c23"]["reals"] + slices["c23"]["fakes"]) == (11, 59)
+    real = answered["label"] == 0
+    assert slices["c23"]["false_positive_rate"] == pytest.approx(answered["verdict"][real].eq("fake").mean())
+    assert slices["c23"]["false_negative_rate"] == pytest.approx(answered["verdict"][~real].eq("real").mean())
+    scored = table[:60].dropna(subset="score")
+    assert slices["c23"]["auc"] == pytest.approx(roc_auc_score(scored["label"], scored["score"]))
+
+
 def test_the_error_rates_of_a_slice_are_those_of_its_verdicts():
     table = predictions()
     slices = cut(table, sex=["f", "m"] * 60)["by_sex"]  # f are the reals, m the fakes

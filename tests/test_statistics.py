@@ -13,14 +13,14 @@ from sklearn import metrics as reference
 from sklearn.isotonic import IsotonicRegression
 
 from deepfake.measures.intervals import described
-from deepfake.measures.statistics import BINS, RATES, Sample, figures, min_cllr
+from deepfake.measures.statistics import ABSTAINED, BINS, DECISIONS, RATES, Sample, called, figures, min_cllr
 
 
 def sample(label, score, called=None, group=None) -> Sample:
     """Each row a group of its own, fake from .5 on, but for what is given."""
     label, score = np.array(label, int), np.array(score, float)
     group = np.arange(len(label)) if group is None else np.array(group)
-    called = score >= 0.5 if called is None else np.array(called, bool)
+    called = score >= 0.5 if called is None else np.array(called, int)
     return Sample(label, score, called, group, int(group.max(initial=-1)) + 1)
 
 
@@ -144,6 +144,22 @@ def test_the_equal_error_rate_of_few_scores(labels, scores, rate):
 def test_the_decisions_are_those_of_the_frozen_threshold():
     result = of(sample([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], called=[True] * 4))
     assert (result["auc"], result["accuracy"], result["false_positive_rate"]) == (1.0, 0.5, 1.0)
+
+
+def test_an_abstention_is_neither_an_error_nor_a_hit_and_still_is_ranked():
+    label, score = [0, 0, 0, 1, 1, 1], [0.1, 0.7, 0.9, 0.2, 0.6, 0.8]
+    called = [0, 1, ABSTAINED, ABSTAINED, 1, 1]
+    result = of(sample(label, score, called=called))
+    answered = of(sample([0, 0, 1, 1], [0.1, 0.7, 0.6, 0.8]))
+    assert {name: result[name] for name in DECISIONS} == {name: answered[name] for name in DECISIONS}
+    every = of(sample(label, score))
+    rest = set(every) - set(DECISIONS)
+    assert {name: result[name] for name in rest} == pytest.approx({name: every[name] for name in rest}, nan_ok=True)
+
+
+def test_a_verdict_that_is_none_of_two_is_an_abstention():
+    verdicts = pd.Series(["real", "fake", "inconclusive", None])
+    assert called(verdicts).tolist() == [0, 1, ABSTAINED, ABSTAINED]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pandas as pd
 from deepfake.base.errors import UserError
 from deepfake.dataset import videos
 from deepfake.measures.intervals import Difference, delong, difference
-from deepfake.measures.statistics import Sample, figures
+from deepfake.measures.statistics import Sample, called, figures
 
 PREDICTIONS = Path("reports/predictions.csv")
 FIGURES = ("auc", "balanced_accuracy", "eer", "log_loss", "brier")  # the first decides
@@ -68,7 +68,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, resamples: int, seed: int
         raise UserError(f"{other['video_id'].iloc[0]}: {len(other)} videos have another label in the second test")
     both = both[both["score"].notna() & both["score_second"].notna()]
     before = Sample.of(both)
-    after = Sample.rows(both["label"], both["score_second"], both["group"], both["verdict_second"] == "fake")
+    after = Sample.rows(both["label"], both["score_second"], both["group"], called(both["verdict_second"]))
     values = [{name: float(value[0]) for name, value in figures(sample).items()} for sample in (before, after)]
     scored = len(set(first.dropna(subset="score")["video_id"]) | set(second.dropna(subset="score")["video_id"]))
     return Comparison(

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from deepfake.base.errors import UserError
+from deepfake.measures.statistics import ABSTAINED, called
 
 REASONS = {"too_few_faces": "filtered", "no_video": "decode_error", "missing": "decode_error"}  # the rest as they are
 ALWAYS = ("no_face", "decode_error", "too_short", "filtered")
@@ -31,9 +32,11 @@ def coverage(videos: pd.DataFrame) -> dict[str, Any]:
 
 
 def as_chance(videos: pd.DataFrame) -> dict[str, Any]:
-    """The AUC and the accuracies of all videos where each that has no score is guessed by the toss of a coin."""
-    scored = videos["score"].notna()
-    right = (videos["verdict"].eq("fake") == videos["label"].eq(1)).where(scored, 0.5).astype(float)
+    """The AUC of all videos where each without a score is guessed by the toss of a coin, and so is in the accuracies
+    each without a verdict.
+    """
+    scored, verdict = videos["score"].notna(), called(videos["verdict"])
+    right = verdict.eq(videos["label"]).where(verdict != ABSTAINED, 0.5).astype(float)
     by_class = [right[videos["label"] == label] for label in (0, 1)]
     if not min(map(len, by_class)):
         return {"auc": None, "accuracy": float(right.mean()) if len(right) else None, "balanced_accuracy": None}
@@ -67,14 +70,15 @@ def too_few(figures: dict[str, Any], least: float) -> None:
 
 
 def presentation_attack(videos: pd.DataFrame) -> dict[str, Any]:
-    """The rates of ISO/IEC 30107-3: fakes taken for real (APCER) by method, the worst of them, reals taken for fake
-    (BPCER), and the shares of each that got no answer.
+    """The rates of ISO/IEC 30107-3: of the videos with a verdict, fakes taken for real (APCER) by method, the worst of
+    them, and reals taken for fake (BPCER); of all, the shares of each without one, inconclusive ones among them.
     """
-    scored = videos[videos["score"].notna()]
-    real, fake = (scored[scored["label"] == label] for label in (0, 1))
+    verdict = called(videos["verdict"])
+    answered = videos[verdict != ABSTAINED]
+    real, fake = (answered[answered["label"] == label] for label in (0, 1))
     missed = fake["verdict"].eq("real").groupby(fake["method"].replace("", "unnamed")).mean()
     apcer = {str(name): float(rate) for name, rate in missed.items()}
-    silent = [videos["score"].isna()[videos["label"] == label] for label in (0, 1)]
+    silent = [verdict.eq(ABSTAINED)[videos["label"] == label] for label in (0, 1)]
     bpnrr, apnrr = (float(silence.mean()) if len(silence) else None for silence in silent)
     return {
         "apcer": apcer,

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import beta, norm, rankdata
 from scipy.stats import t as student
 
-from deepfake.measures.statistics import BINS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
+from deepfake.measures.statistics import BINS, DECISIONS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
 
 CONFIDENCE = 0.95
 FEWEST = 2  # groups of a class, to speak of an interval
@@ -51,6 +51,8 @@ def described(sample: Sample, resamples: int, seed: int, prevalence: float = 0.5
         row[name] = None if reason else value
         if name not in BIASED:
             known = not reason and sample.people(name) >= FEWEST
+            if name in DECISIONS and not known and not reason and sample.people("auc") >= FEWEST:
+                undefined[f"{name}_low"] = f"a class of fewer than {FEWEST} groups of people that got a verdict"
             if known and name in RATES and (few := int((sample.label == 0).sum()) * RATES[name]) < ALARMS:
                 undefined[f"{name}_low"] = f"it stands on {few:.0f} false alarms: {ALARMS} are needed for an interval"
                 known = False
@@ -98,6 +100,9 @@ def why_undefined(sample: Sample, name: str, value: float) -> str:
         return ""
     if not reals or not fakes:
         return f"no {'real' if fakes else 'fake'} was scored"
+    of = {"real": "false_positive_rate", "fake": "recall"}
+    if name in DECISIONS and (silent := [kind for kind, rate in of.items() if not sample.people(rate)]):
+        return f"no {' and no '.join(silent)} got a verdict"
     return "the verdict is the same for all"
 
 

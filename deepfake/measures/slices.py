@@ -7,7 +7,7 @@ import pandas as pd
 
 from deepfake.dataset.manifests import ABOUT
 from deepfake.measures.intervals import described
-from deepfake.measures.statistics import Sample
+from deepfake.measures.statistics import ABSTAINED, Sample, called
 
 KINDS = ("method", "dataset", "collection", "compression", "codec")  # columns of texts that are always looked at
 NUMBERS = ("face_side", "sharpness", "faces", "duration", "bits_per_pixel")  # each divided into thirds
@@ -63,11 +63,12 @@ def slices(predictions: pd.DataFrame, about: pd.DataFrame, resamples: int, seed:
 
 
 def figures(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Counts, abstentions, and the AUC and the error rates with their intervals."""
+    """Counts of what is scored, how many got no verdict, and the AUC and the error rates with their intervals."""
     scored = rows[rows["score"].notna()]
     values = described(Sample.of(scored), resamples, seed)
+    silent = int(called(rows["verdict"]).eq(ABSTAINED).sum())
     counts = {"reals": int(scored["label"].eq(0).sum()), "fakes": int(scored["label"].eq(1).sum())}
-    counts |= {"groups": int(scored["group"].nunique()), "abstained": len(rows) - len(scored)}
+    counts |= {"groups": int(scored["group"].nunique()), "abstained": silent}
     return counts | {key: values[key] for name in SHOWN for key in (name, f"{name}_low", f"{name}_high")}
 
 

@@ -15,13 +15,18 @@ from scipy.stats import rankdata
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
-Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 Figures = dict[str, Floats]
 
 BINS = 10  # of equal mass, of the calibration error
 ROWS = 1 << 16  # weights held at once: the memory of a bootstrap is bounded by it
 RATES = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
 COUNTS = ("tn", "fp", "fn", "tp")
+DECISIONS = (  # the figures of the verdicts: of those who got one; the rest are of every score
+    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "mcc"),
+    *("false_positive_rate", "false_negative_rate", "precision_at_prevalence"),
+)
+VERDICTS = {"real": 0, "fake": 1}
+ABSTAINED = -1  # any other verdict, or none: neither an error nor a hit
 
 ASKS: dict[str, tuple[int, ...]] = {  # the classes that a figure wants; the rest want both
     **{"false_positive_rate": (0,), "false_negative_rate": (1,), "recall": (1,)},
@@ -35,7 +40,7 @@ class Sample:
 
     label: Integers  # (N,) 0 real, 1 fake
     score: Floats  # (N,) P(fake)
-    called: Booleans  # (N,) whether the verdict was fake
+    called: Integers  # (N,) 0 real, 1 fake, or ABSTAINED
     group: Integers  # (N,) who is shown, 0 to groups - 1
     groups: int
 
@@ -50,18 +55,24 @@ class Sample:
         """Columns of numbers, and names of groups; called fake from .5 on, where it is not said."""
         names, number = np.unique(np.asarray(group).astype(str), return_inverse=True)
         score = np.asarray(score, float)
-        called = score >= 0.5 if called is None else np.asarray(called, bool)
-        return cls(np.asarray(label, int), score, called, number, len(names))
+        called = score >= 0.5 if called is None else called
+        return cls(np.asarray(label, int), score, np.asarray(called, int), number, len(names))
 
     @classmethod
     def of(cls, table: pd.DataFrame, score: str = "score") -> "Sample":
         """The rows of a table of label, verdict, group and a column of scores."""
-        return cls.rows(table["label"], table[score], table["group"], table["verdict"] == "fake")
+        return cls.rows(table["label"], table[score], table["group"], called(table["verdict"]))
 
     def people(self, name: str) -> int:
         """How many groups a figure stands on: of the class it asks for, or of the one that has fewer."""
-        classes = ASKS.get(name, (0, 1))
-        return min((len(np.unique(self.group[self.label == label])) for label in classes), default=self.groups)
+        counted = self.called != ABSTAINED if name in DECISIONS else np.full(len(self.label), True)
+        classes = [counted & (self.label == label) for label in ASKS.get(name, (0, 1))]
+        return min(len(np.unique(self.group[rows])) for rows in classes or [counted])
+
+
+def called(verdicts: "pd.Series[Any]") -> "pd.Series[int]":
+    """What videos were called: 0 real, 1 fake; ABSTAINED where the verdict is another, or none."""
+    return verdicts.map(VERDICTS).fillna(ABSTAINED).astype(int)
 
 
 def figures(sample: Sample, times: Floats | None = None, prevalence: float = 0.5) -> Figures:
@@ -82,9 +93,10 @@ def _sums(sample: Sample, times: Floats) -> Figures:
     right = np.clip(np.where(label == 1, score, 1 - score), np.finfo(float).eps, 1)
     bins = (rankdata(score, "average") - 0.5) * BINS // max(len(score), 1)  # equal scores share one
     columns = {
-        name: (label == actual) & (sample.called == called)
-        for name, actual, called in zip(COUNTS, (0, 0, 1, 1), (False, True, False, True), strict=True)
+        name: (label == actual) & (sample.called == said)
+        for name, actual, said in zip(COUNTS, (0, 0, 1, 1), (0, 1, 0, 1), strict=True)
     }
+    columns |= {"reals": label == 0, "fakes": label == 1}
     columns |= {f"loss_{value}": -np.log(right) * (label == value) for value in (0, 1)}
     columns |= {"square": (score - label) ** 2}
     columns |= {f"bin_{i}": (bins == i) * (score - label) for i in range(BINS)}
@@ -93,7 +105,7 @@ def _sums(sample: Sample, times: Floats) -> Figures:
 
 
 def _decisions(s: Figures, prevalence: float) -> Figures:
-    """The figures of the verdicts, from how often reals and fakes are called real and fake."""
+    """The figures of the verdicts, from how often reals and fakes are called real and fake; who abstains says none."""
     tn, fp, fn, tp = (s[name] for name in COUNTS)
     recall, alarms = tp / (tp + fn), fp / (fp + tn)
     marginals = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
@@ -116,7 +128,7 @@ def _probabilities(s: Figures) -> Figures:
     Source: Bruemmer and du Preez, "Application-independent evaluation of speaker detection", 2006 (Cllr);
     Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015 (ECE).
     """
-    reals, fakes = s["tn"] + s["fp"], s["fn"] + s["tp"]
+    reals, fakes = s["reals"], s["fakes"]
     gaps = np.sum([np.abs(s[f"bin_{i}"]) for i in range(BINS)], axis=0)
     return {
         "log_loss": (s["loss_0"] + s["loss_1"]) / (reals + fakes),

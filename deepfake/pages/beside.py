@@ -8,7 +8,7 @@ import pandas as pd
 
 from deepfake.measures.protocol import BESIDE
 from deepfake.pages.parts import ROWS, heat, table
-from deepfake.report import within
+from deepfake.report import inconclusive, within
 
 MAPS = {  # what a heat map shows: how good a value is, from 0 to 1
     "auc": ("AUC", lambda value: 2 * value - 1),
@@ -36,6 +36,7 @@ def _side_by_side(tests: Mapping[str, Mapping[str, Any]]) -> str:
     rows: list[tuple[object, ...]] = [
         (what, *(test[what] for test in tests.values())) for what in ("reals", "fakes", "groups")
     ]
+    rows.append(("inconclusive", *(inconclusive(test) for test in tests.values())))
     if any("left_out" in test for test in tests.values()):
         rows += [("scored", *(_scored(test["coverage"]) for test in tests.values()))]
         rows += [("left out", *(test.get("left_out", "") for test in tests.values()))]
@@ -66,7 +67,9 @@ def _said(cells: pd.DataFrame) -> str:
         drop, worst = sure["drop"].astype(float), sure.loc[sure["auc"].astype(float).idxmin()]
         lines.append(f"As the videos are, the AUC is {_within(clean, 'auc')}; on average {drop.mean():.3f} is lost.")
         lines.append(f"The worst is {_name(worst)}: AUC {_within(worst, 'auc')}.")
-        most = sure.loc[sure["false_positive_rate"].astype(float).idxmax()]
+    called = sure[sure["false_positive_rate"].notna()]  # else every real is inconclusive
+    if len(called):
+        most = called.loc[called["false_positive_rate"].astype(float).idxmax()]
         lines.append(
             f"Most reals are called fake after {_name(most)}: {_within(most, 'false_positive_rate')}; "
             f"as they are, {_within(clean, 'false_positive_rate')}."

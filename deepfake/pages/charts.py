@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
+from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
 from deepfake.base.disk import aside
 from deepfake.measures import evidence
@@ -49,11 +49,16 @@ def precision_recall(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) ->
 
 
 def confusion(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
-    """How many are called what, at the frozen threshold."""
-    counts = np.array(list(metrics["video"]["confusion"].values())).reshape(2, 2)
-    ConfusionMatrixDisplay(counts, display_labels=["real", "fake"]).plot(
-        ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": max(1, counts.max())}
-    )
+    """How many are called what, at the frozen threshold, and beside them who is inconclusive, where anybody is."""
+    counts, names = np.array(list(metrics["video"]["confusion"].values())).reshape(2, 2), ["real", "fake"]
+    if any(silent := list(metrics["video"]["inconclusive"].values())):
+        counts, names = np.column_stack([counts, silent]), [*names, "inconclusive"]
+    most = max(1, counts.max())
+    ax.imshow(counts, cmap="Blues", vmin=0, vmax=most, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        ax.text(column, row, str(count), ha="center", va="center", color="white" if count > most / 2 else "black")
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(2), names[:2])
     ax.set(title="Confusion at the frozen threshold", xlabel="verdict", ylabel="label")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from deepfake.report import Facts, verdict, within
+from deepfake.report import Facts, inconclusive, verdict, within
 
 LIMITS = """\
 - It knows the methods of forging that it was trained on. On others, and on videos from messengers or other cameras, it
@@ -105,6 +105,7 @@ def figures(m: Mapping[str, Any]) -> str:
         "cllr": "Cllr",
     }
     rows = [[name, *(within(column, key) for column in (test, *further.values()))] for key, name in names.items()]
+    rows.append(["inconclusive", *map(inconclusive, (test, *further.values()))])
     best = [column["best_baseline"] for column in (m, *further.values())]
     named = [f"{within(baseline, 'auc')} ({str(baseline['name']).replace('_', ' ')})" for baseline in best]
     head = ["| | " + " | ".join(["all test videos", *further]) + " |", "|---" * (2 + len(further)) + "|"]

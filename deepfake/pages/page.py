@@ -12,7 +12,7 @@ from deepfake.base.opencv import cv2
 from deepfake.measures import evidence
 from deepfake.pages import beside, charts
 from deepfake.pages.parts import ROWS, table
-from deepfake.report import Facts, Mistake, verdict, within
+from deepfake.report import Facts, Mistake, inconclusive, verdict, within
 from deepfake.video import Images
 
 SIDE = 72  # px of a face
@@ -86,7 +86,7 @@ def _parts(facts: Facts) -> Iterable[str]:
     yield beside.robustness(facts.robustness)
     yield "<h2>Slices</h2>" + _slices(m)
     yield "<h2>In the words of ISO/IEC 30107-3</h2>" + _attacks(m["presentation_attack"])
-    yield "<h2>The most confident mistakes</h2>" + _mistakes(facts.mistakes)
+    yield "<h2>The most confident mistakes</h2>" + _mistakes(facts.mistakes, m["video"])
     yield "<h2>What was tested</h2>" + table(("file", "sha256"), facts.hashes.items())
     yield f"<h2>How it was made</h2><pre>{escape(yaml.safe_dump(facts.params, sort_keys=False))}</pre>"
 
@@ -104,7 +104,10 @@ def _figures(m: Mapping[str, Any]) -> str:
     levels = {level: m[level] | (m["calibration"] if level == "video" else {}) for level in LEVELS}
     rows = [(title, *(within(own, name) for own in levels.values())) for name, title in ROWS.items()]
     counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
+    counts.append(("inconclusive", *map(inconclusive, levels.values())))
     notes = _notes(levels)
+    if any(any(own["inconclusive"].values()) for own in levels.values()):
+        notes.append("what is inconclusive is ranked, and left out of the figures of the verdicts: no error and no hit")
     chance = m["calibration"]["ece_by_chance"]
     if chance is not None:
         notes.append(f"a perfectly calibrated detector would show a calibration error of {chance:.3f} on so few videos")
@@ -190,7 +193,9 @@ def _slices(m: Mapping[str, Any]) -> str:
     ]
     worst = m["worst_slice"]
     text = f"<p>The worst: {escape(worst['name'])}, AUC {within(worst, 'auc')}.</p>" if worst["name"] else ""
-    return text + table(("slice", "reals", "fakes", "no score", "AUC", "reals called fake", "fakes called real"), rows)
+    return text + table(
+        ("slice", "reals", "fakes", "no verdict", "AUC", "reals called fake", "fakes called real"), rows
+    )
 
 
 def _attacks(rates: Mapping[str, Any]) -> str:
@@ -202,9 +207,12 @@ def _attacks(rates: Mapping[str, Any]) -> str:
     )
 
 
-def _mistakes(mistakes: Sequence[Mistake]) -> str:
+def _mistakes(mistakes: Sequence[Mistake], figures: Mapping[str, Any]) -> str:
     if not mistakes:
-        return "<p>None: every scored video was called rightly.</p>"
+        wrong = figures["confusion"]["real_as_fake"] + figures["confusion"]["fake_as_real"]
+        silent = f"; inconclusive: {inconclusive(figures)}" if any(figures["inconclusive"].values()) else ""
+        told = f"None of {wrong} is shown: report.mistakes is 0" if wrong else f"None: every verdict was right{silent}"
+        return f"<p>{told}.</p>"
     return "".join(_mistake(mistake) for mistake in mistakes)
 
 
