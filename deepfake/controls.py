@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from deepfake.base.params import Params
 from deepfake.measures import intervals
+from deepfake.measures.orders import REORDERED
 from deepfake.measures.statistics import Sample
 from deepfake.scores import THRESHOLD
 
@@ -23,6 +24,7 @@ FILE = ("fps", "bitrate", "duration", "frames", "width", "height", "codec", "pix
 TELLS = 0.6  # the AUC from which a shortcut is called one, if its interval lies above .5
 BIAS = 0.05  # of the faces dropped: the gap between the classes that is called a bias
 NAMED = 5  # of a long list
+BLIND = ("mean", "attention")  # heads that average frames, in whatever order they come
 
 
 class ControlsParams(Params):
@@ -147,19 +149,25 @@ def dropped(kept: pd.DataFrame, splits: pd.DataFrame) -> list[Control]:
 
 
 def order(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Control:
-    """A head that looks at time has to lose by a disturbed order of the frames."""
-    looks = settings["head"] != "mean" and int(settings["frames"]) > 1
-    drops = {name: own["drop_low"] for name, own in metrics["order"].items()}
-    known = [low for low in drops.values() if low is not None]
-    lost = [name for name, low in drops.items() if low is not None and low > 0]
-    if not looks:
-        return Control("order", True, "the head looks at no order of the frames")
-    if not known:
-        return Control("order", None, "the drop has no interval")
-    sentence = f"{', '.join(lost)} frames cost more than noise"
-    return Control(
-        "order", bool(lost), sentence if lost else f"the head {settings['head']} ignores the order of the frames"
-    )
+    """What can see the order of the frames has to lose by another one.
+
+    One frame alone, repeated, costs an average of frames as well: it tells that more than one is looked at, no more.
+    """
+    if not sees_order(settings):
+        return Control("order", True, "the network sees no order of the frames")
+    drops = {name: own["drop_low"] for name, own in metrics["order"].items() if own["drop_low"] is not None}
+    if not drops.keys() & set(REORDERED):
+        return Control("order", None, "it cannot be told: the drop has no interval")
+    lost = [name for name in REORDERED if drops.get(name, 0) > 0]
+    sentence = f"{', '.join(lost)} frames cost more than noise" if lost else "the order of the frames is ignored"
+    return Control("order", bool(lost), sentence + "; more than one frame matters" * (drops.get("repeated", 0) > 0))
+
+
+def sees_order(settings: Mapping[str, Any]) -> bool:
+    """Whether a network could tell one order of the frames from another, by what it is made of."""
+    together = settings["encoder"] == "video" or settings["thumbnails"] > 1  # several frames at once, before the head
+    head = settings["sequence"] == "frames" and (settings["motion"] or settings["head"] not in BLIND)
+    return int(settings["frames"]) > 1 and bool(together or head)
 
 
 def shuffled_labels(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Control:

@@ -181,22 +181,50 @@ def test_without_fakes_that_name_their_real_pairs_are_left_open():
 # ---- the detector
 
 
-def figures(low: float | None) -> dict:
-    drop = {"drop": 0.1, "drop_low": low, "drop_high": 0.2}
-    return {"order": {"shuffled": drop, "reversed": drop}, "video": {"auc": 0.8, "auc_low": 0.7, "auc_high": 0.9}}
+def figures(low: float | None, repeated: float | None = -0.05) -> dict:
+    drops = {"shuffled": low, "reversed": low, "repeated": repeated}
+    order = {name: {"drop": 0.1, "drop_low": own, "drop_high": 0.2} for name, own in drops.items()}
+    return {"order": order, "video": {"auc": 0.8, "auc_low": 0.7, "auc_high": 0.9}}
+
+
+def network(**settings) -> dict:
+    """One that reads frames in order, but for the settings given."""
+    usual = {"encoder": "cnn", "thumbnails": 1, "sequence": "frames", "motion": False, "head": "lstm", "frames": 4}
+    return usual | settings
 
 
 @pytest.mark.parametrize(
-    ("head", "low", "fine", "sentence"),
+    ("lows", "fine", "sentence"),
     [
-        ("lstm", 0.05, True, "shuffled, reversed frames cost more than noise"),
-        ("lstm", -0.05, False, "the head lstm ignores the order of the frames"),
-        ("mean", -0.05, True, "the head looks at no order of the frames"),
-        ("lstm", None, None, "the drop has no interval"),
+        ((0.05,), True, "shuffled, reversed frames cost more than noise"),
+        ((0.05, 0.1), True, "shuffled, reversed frames cost more than noise; more than one frame matters"),
+        ((-0.05,), False, "the order of the frames is ignored"),
+        ((0.0, 0.1), False, "the order of the frames is ignored; more than one frame matters"),
+        ((None,), None, "it cannot be told: the drop has no interval"),
+        ((None, 0.1), None, "it cannot be told: the drop has no interval"),
     ],
 )
-def test_a_temporal_head_that_ignores_order_is_found(head, low, fine, sentence):
-    assert controls.order(figures(low), {"head": head, "frames": 4}) == Control("order", fine, sentence)
+def test_what_sees_the_order_of_the_frames_and_ignores_it_is_found(lows, fine, sentence):
+    assert controls.order(figures(*lows), network()) == Control("order", fine, sentence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sees"),
+    [
+        ({}, True),
+        ({"frames": 1}, False),
+        ({"head": "mean"}, False),
+        ({"head": "attention"}, False),
+        ({"head": "mean", "motion": True}, True),
+        ({"head": "mean", "encoder": "video"}, True),
+        ({"head": "mean", "thumbnails": 2}, True),
+        ({"head": "lstm", "sequence": "positions"}, False),  # the head reads places of one frame
+    ],
+)
+def test_a_network_sees_order_by_what_it_is_made_of(settings, sees):
+    assert controls.sees_order(network(**settings)) is sees
+    blind = Control("order", True, "the network sees no order of the frames")
+    assert (controls.order(figures(-0.05), network(**settings)) == blind) is not sees
 
 
 def test_labels_that_were_shuffled_may_teach_nothing():

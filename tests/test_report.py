@@ -117,7 +117,6 @@ def test_every_figure_stands_in_the_page_with_its_interval(whole):
     ):
         assert expected in text, expected
     assert "59 of 60 test videos were scored; without a score: 1 no face. With what is missing guessed by" in text
-    assert "No disturbance costs more than noise" not in text  # repeated frames do
 
 
 def test_the_page_says_of_which_figures_the_interval_holds_the_truth_too_rarely(whole):
@@ -214,6 +213,23 @@ def test_robustness_of_another_detector_is_not_shown_as_this_ones():
     assert report.of_this_test(both, table)
     assert not report.of_this_test(both, table.assign(score=table["score"] + 1e-6))
     assert not report.of_this_test(both, table.iloc[1:])
+
+
+@pytest.mark.parametrize(
+    ("shuffled", "repeated", "sentence"),
+    [
+        (0.1, -0.1, "The order of the frames matters: disturbing it costs more than noise."),
+        (0.1, 0.1, "The order of the frames matters: disturbing it costs more than noise, and so does showing one of"),
+        (-0.1, 0.1, "More than one frame matters, their order does not"),
+        (-0.1, -0.1, "No disturbance costs more than noise: the detector tells by single frames."),
+        (None, None, "Whether the order of the frames matters cannot be told: the losses have no interval."),
+    ],
+)
+def test_the_page_tells_the_order_of_the_frames_from_their_number(shuffled, repeated, sentence):
+    known = facts()
+    for name, low in {"shuffled": shuffled, "reversed": shuffled and -0.2, "repeated": repeated}.items():
+        known.metrics["order"][name]["drop_low"] = low
+    assert sentence in Page(page.page(known)).text
 
 
 # ---- inconclusive

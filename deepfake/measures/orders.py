@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+REORDERED = ("shuffled", "reversed")  # the same frames: what loses by these alone knows their order
+
 Order = Callable[[list[int]], list[int]]  # the frames of a sequence -> the same number of them, to be shown
 
 

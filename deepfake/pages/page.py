@@ -10,6 +10,7 @@ import yaml
 
 from deepfake.base.opencv import cv2
 from deepfake.measures import evidence
+from deepfake.measures.orders import REORDERED
 from deepfake.pages import beside, charts
 from deepfake.pages.parts import ROWS, table
 from deepfake.report import Facts, Mistake, inconclusive, verdict, within
@@ -158,13 +159,21 @@ def _order(orders: Mapping[str, Any]) -> str:
         )
         for name, order in orders.items()
     ]
-    lost = [order["drop_low"] for order in orders.values() if order["drop_low"] is not None and order["drop_low"] > 0]
-    text = (
-        "The order of the frames matters: disturbing it costs more than noise."
-        if lost
-        else "No disturbance costs more than noise: the detector tells by single frames."
-    )
-    return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{text}</p>"
+    return table(("frames", "AUC", "lost", "mean change of the logit"), rows) + f"<p>{_order_said(orders)}</p>"
+
+
+def _order_said(orders: Mapping[str, Any]) -> str:
+    """What the losses say: another order is one thing, a single frame another."""
+    drops = {name: order["drop_low"] for name, order in orders.items() if order["drop_low"] is not None}
+    if not drops.keys() & set(REORDERED):
+        return "Whether the order of the frames matters cannot be told: the losses have no interval."
+    alone = drops.get("repeated", 0) > 0
+    if any(drops.get(name, 0) > 0 for name in REORDERED):
+        more = ", and so does showing one of them alone" if alone else ""
+        return f"The order of the frames matters: disturbing it costs more than noise{more}."
+    if alone:
+        return "More than one frame matters, their order does not: another order costs no more than noise."
+    return "No disturbance costs more than noise: the detector tells by single frames."
 
 
 def _controls(outcome: Mapping[str, Any]) -> str:
