@@ -4,7 +4,7 @@ Everything here is computed from two tables: `predictions` has a row for each te
 sequence of frames that was scored. Fake is the positive class; a score is P(fake).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,13 +111,15 @@ def members(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
 
 
 def against_baselines(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
-    """The AUC of each baseline, and what the detector adds to the best of them on this very test."""
+    """The AUC of each baseline, and what the detector adds to the best of them on the `videos` that both scored."""
     alone: Metrics = {name: auc(scored, p, f"baseline_{name}") for name in BASELINES}
     known = {name: own["auc"] for name, own in alone.items() if own["auc"] is not None}
-    best: Metrics = dict.fromkeys(("name", "auc", "auc_low", "auc_high", "gain", "gain_low", "gain_high"))
+    best: Metrics = dict.fromkeys(("name", "videos", "auc", "auc_low", "auc_high", "gain", "gain_low", "gain_high"))
     if known:
         name = max(known, key=lambda name: known[name])
-        best |= {"name": name} | alone[name] | gain(scored, [f"baseline_{name}"], ["score"], "gain", p)
+        both = scored[scored[f"baseline_{name}"].notna()]
+        best |= {"name": name, "videos": len(both)} | alone[name]
+        best |= gain(both, [f"baseline_{name}"], ["score"], "gain", p)
     return {"baselines": alone, "best_baseline": best}
 
 
@@ -204,8 +206,10 @@ def kinds(scored: pd.DataFrame) -> "pd.Series[str]":
     return scored["method"].where(scored["method"] != "", "fake").where(scored["label"] == 1, "real")
 
 
-def foreign(predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: float) -> pd.DataFrame:
-    """The test videos with another detector's P(fake), by video_id or path; NaN where it gives none.
+def foreign(
+    predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: float, reasons: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The test videos with another detector's P(fake), by video_id or path; NaN where it gives none, for that reason.
 
     Raises UserError for a score outside of 0 to 1, and where none is of a test video.
     """
@@ -218,8 +222,9 @@ def foreign(predictions: pd.DataFrame, scores: "pd.Series[float]", threshold: fl
         raise UserError(f"no score is of a test video; they are of {names} ...", "name them as reports/predictions.csv")
     ours = [name for name in predictions if name.startswith("member_") or name.split("_")[0] in (*DISTURBED, "novelty")]
     verdict = own.ge(threshold).map({True: "fake", False: "real"}).where(own.notna())
-    status = predictions["status"].where(predictions["score"].notna() | own.isna(), "ok")
-    return predictions.drop(columns=ours).assign(score=own, verdict=verdict, status=status)
+    status = predictions["status"].where(predictions["score"].notna(), "ok").where(own.notna(), "no_score")
+    why = predictions["video_id"].map(reasons or {}).where(own.isna(), "")
+    return predictions.drop(columns=ours).assign(score=own, verdict=verdict, status=status, reason=why.fillna(""))
 
 
 def spoken(figures: Metrics) -> list[str]:
@@ -237,7 +242,8 @@ def spoken(figures: Metrics) -> list[str]:
         f"{name.replace('_', ' '):<26}AUC {within(baseline, 'auc')}" for name, baseline in figures["baselines"].items()
     ]
     if best["name"]:
-        lines.append(f"{'above the best of these':<26}{within(best, 'gain')}")
+        some = f" on the {best['videos']} videos that both scored" if best["videos"] < video["count"] else ""
+        lines.append(f"{'above the best of these':<26}{within(best, 'gain')}{some}")
     return lines + [
         f"{name + ' frames':<26}AUC {shown(disturbed['auc'])}, drop {within(disturbed, 'drop')}"
         for name, disturbed in order.items()

@@ -58,7 +58,7 @@ def test_the_scores_of_a_file_are_tested_on_the_same_videos(project):
     assert output.splitlines()[-1] == "evaluate-scores: 39 of 40 test videos scored -> reports/foreign/metrics.json"
     figures = json.loads((project / "reports/foreign/metrics.json").read_text())
     assert figures["video"]["auc"] == 1
-    assert figures["coverage"]["missing"]["ok"] == 1  # the last one, which is as good as the others
+    assert figures["coverage"]["missing"]["no_score"] == 1  # the last one, which is as good as the others
     table = read(project / "reports/foreign/predictions.csv")
     assert not {"member_0", "shuffled_0", "reversed", "repeated"} & set(table)
     assert table["status"][0] == "ok"
@@ -77,6 +77,50 @@ def test_a_function_is_asked_about_each_video(project):
     figures = json.loads((project / "other/metrics.json").read_text())
     known = table[table["score"].notna()]
     assert figures["video"]["auc"] == pytest.approx(roc_auc_score(known["label"], known["score"]), abs=1e-6)
+
+
+def test_the_gain_is_on_the_videos_that_both_scored(project):
+    test = read(project / "reports/predictions.csv")
+    faceless = test.index < 4  # in which ours finds no face, and so no baseline has numbers
+    test.loc[faceless, ["score", "verdict", "status", *(f"baseline_{name}" for name in BASELINES)]] = None
+    tables.write(project / "reports/predictions.csv", test.assign(status=test["status"].fillna("no_face")))
+    tables.write(project / "scores.csv", test[["video_id"]].assign(score=0.3 + 0.4 * test["label"]))
+    code, output = run("scores.csv")
+    assert code == 0, output
+    assert "above the best of these   0.500 " in output
+    assert "] on the 36 videos that both scored\n" in output
+    figures = json.loads((project / "reports/foreign/metrics.json").read_text())
+    assert (figures["video"]["count"], figures["best_baseline"]["videos"]) == (40, 36)
+
+
+def test_a_function_that_fails_on_a_video_costs_that_video_alone(project):
+    (project / "fails.py").write_text(
+        "def score(path):\n"
+        "    if path.stem == '001':\n"
+        "        raise OSError('no such codec')\n"
+        "    return {'002': 'high', '003': None, '004': float('nan'), '005': [0.5, 0.6]}.get(path.stem, 0.5)\n"
+    )
+    code, output = run("fails:score")
+    assert code == 0, output
+    assert "evaluate-scores: 001.mp4 has no score: OSError: no such codec" in output
+    table = read(project / "reports/foreign/predictions.csv").set_index("video_id")
+    assert table["score"].isna().sum() == 5
+    assert table["status"].tolist() == ["ok"] + ["no_score"] * 5 + ["ok"] * 34
+    assert table["reason"]["002.mp4"] == "TypeError: 'high' is no number"
+    assert table["reason"]["003.mp4"] == "it returned None"
+    assert table["reason"]["004.mp4"] == "it returned NaN"
+    assert table["reason"]["005.mp4"].startswith("TypeError: ")
+    assert (table["reason"] == "").sum() == 35
+
+
+def test_a_function_that_says_nothing_of_any_video_is_refused(project):
+    (project / "broken.py").write_text("def score(path):\n    raise OSError('no model')\n")
+    assert "broken:score gives no score: OSError: no model" in run("broken:score")[1]
+
+
+def test_what_is_lost_is_called_by_its_name(project):
+    (project / "scores.csv").write_text("video_id,score\n001.mp4,0.9\n002.mp4,0.1\n")
+    assert "(lost: 38 no_score)" in run("scores.csv")[1]
 
 
 @pytest.mark.parametrize("way", ["file", "function"])

@@ -141,11 +141,9 @@ def _baselines(m: Mapping[str, Any]) -> str:
         else f"<p>Over all videos, metadata alone reach {leak:.3f}; far above .5 would be a leak.</p>"
     )
     best = m["best_baseline"]
-    adds = (
-        f"<p>The detector adds {within(best, 'gain')} to the best of these on the same people.</p>"
-        if best["name"]
-        else ""
-    )
+    some = best["name"] and best["videos"] < m["video"]["count"]
+    same = f"the {best['videos']} videos that both scored" if some else "the same people"
+    adds = f"<p>The detector adds {within(best, 'gain')} to the best of these on {same}.</p>" if best["name"] else ""
     return table(("numbers alone", "AUC"), [*rows, ("the detector", within(m["video"], "auc"))]) + adds + text
 
 
