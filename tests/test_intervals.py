@@ -208,8 +208,21 @@ def test_being_right_each_time_is_not_being_certain():
     guess, right = people(20, score=[0.5, 0.5] * 20), people(20, score=[0.1, 0.9] * 20)
     gap = difference([guess], [right], "auc", 100, 0)
     assert (gap.value, gap.low) == (0.5, pytest.approx(0.5 - (1 - 0.025 ** (1 / 20))))
-    both = difference([right], [people(20, score=[0.2, 0.8] * 20)], "auc", 100, 0)
+    also = people(20, score=np.array([0.2, 0.8] * 20) + np.arange(40) / 1000)  # not in the same order
+    both = difference([right], [also], "auc", 100, 0)
     assert both.low < both.value == 0 < both.high
+
+
+@pytest.mark.parametrize("groups", [5, 60])
+def test_what_a_figure_cannot_tell_apart_does_not_differ_by_any_noise(groups):
+    sample = people(groups, each=2)
+    recalibrated = people(groups, each=2, score=0.5 + (sample.score - 0.5) * 0.9)  # same order, same verdicts
+    for name in ("auc", "ap", "eer", "balanced_accuracy"):
+        assert difference([sample], [recalibrated], name, 200, 0) == Difference(0.0, 0.0, 0.0), name
+    brier = difference([sample], [recalibrated], "brier", 200, 0)
+    assert brier.low < brier.value < brier.high
+    twice = difference([sample, recalibrated], [recalibrated], "auc", 200, 0)
+    assert twice == Difference(0.0, 0.0, 0.0)
 
 
 def test_of_one_class_there_is_no_difference():

@@ -160,7 +160,7 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     """How much higher a figure is of the second than of the first, each the mean of its samples.
 
     All samples are the same rows, scored otherwise, and each resample draws the same people for all of them. Without
-    an interval where a class is of too few groups.
+    an interval where a class is of too few groups; 0 to 0 where the figure cannot tell one sample from another.
     """
     means = [
         np.mean([_of_people(sample, name, resamples, seed) for sample in samples], axis=0)
@@ -169,16 +169,23 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     value, *resampled = (means[1] - means[0]).tolist()
     if np.isnan(value) or not resampled:
         return Difference(None if np.isnan(value) else value)
+    seen = [_seen(sample, name) for sample in (*first, *second)]
+    if all(np.array_equal(own, seen[0]) for own in seen):
+        return Difference(0.0, 0.0, 0.0)
     reach = _reach(name, np.array(resampled), first[0])
     if name in UNBOUNDED:
         return Difference(value, value - reach, value + reach)
-    if any(
-        not np.array_equal(sample.score, first[0].score) for sample in second
-    ):  # a test without errors is not certain
-        unsure = 1 - _of_share(1.0, 0.0, first[0].people(name))[0]
-        ends = [unsure for mean in means if mean[0] in (0, 1)]
-        reach = float(np.linalg.norm([reach, *ends])) if ends or reach > NOTHING else unsure
+    unsure = 1 - _of_share(1.0, 0.0, first[0].people(name))[0]  # a test without errors is not certain
+    ends = [unsure for mean in means if mean[0] in (0, 1)]
+    reach = float(np.linalg.norm([reach, *ends])) if ends or reach > NOTHING else unsure
     return Difference(value, max(-1.0, value - reach), min(1.0, value + reach))
+
+
+def _seen(sample: Sample, name: str) -> Floats:
+    """What a figure sees of each row, (N,): the place of its score among all, its verdict, or the score itself."""
+    if name in RANKS:
+        return np.asarray(rankdata(sample.score))
+    return np.asarray(sample.called if name in DECISIONS else sample.score, float)
 
 
 def _reach(name: str, resampled: Floats, sample: Sample) -> float:
