@@ -37,14 +37,14 @@ def run(
     around = items.make(todo, background.work, Params(), label="background")
     known = pd.DataFrame(
         {item.name: result.result for item, result in zip(todo, around, strict=True) if result.result}
-    ).T
+    ).T.reindex(columns=background.NUMBERS)
     results = [
         controls.sides(leaks(listed.drop(columns="split").merge(dealt[["video_id", "split"]], on="video_id"))),
         controls.faces(lookalikes.across(dealt, seen, faces) if p.faces else None),
         controls.fitted_on(bundle.read_validation(detector), dealt),
         controls.threshold(read(predictions)),
         *controls.metadata(listed, dealt, p),
-        controls.background(dealt[["video_id", "label", "group"]].join(known, on="video_id", how="inner"), p),
+        controls.background(dealt[["video_id", "label", "group"]].join(known, on="video_id"), p),
         *controls.dropped(seen, dealt),
         controls.order(figures, settings),
         controls.shuffled_labels(figures, settings),

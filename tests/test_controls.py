@@ -104,6 +104,39 @@ def test_a_dataset_whose_fakes_share_a_mark_is_found_by_its_name(name, fake, rea
     assert all(control.fine for other, control in results.items() if other != name)
 
 
+@pytest.mark.parametrize("groups", [5, 6, 9])
+@pytest.mark.parametrize("each", [2, 4])
+def test_a_perfect_shortcut_is_one_of_however_few_people(groups, each):
+    label = np.arange(groups * each) % 2
+    table = pd.DataFrame({"label": label, "group": np.arange(groups * each) // each, "fps": 30.0 - 5 * label})
+    control = controls.told("fps", table, ["fps"], P)
+    assert control.fine is False
+    assert control.finding.startswith("AUC 1.000")
+
+
+def test_what_tells_a_little_of_few_people_is_left_open():
+    label = np.arange(20) % 2
+    fps = np.where(np.arange(20) % 10 < 4, 25.0, 30.0 - 5 * label)  # of three in five people it tells
+    table = pd.DataFrame({"label": label, "group": np.arange(20) // 2, "fps": fps})
+    control = controls.told("fps", table, ["fps"], P)
+    assert control.fine is None
+    assert control.finding.endswith("by itself: too few people to say")
+    many = pd.concat([table.assign(group=table["group"] + 10 * i) for i in range(10)])
+    assert controls.told("fps", many, ["fps"], P).fine is False
+
+
+@pytest.mark.parametrize("column", ["fps", "codec"])
+@pytest.mark.parametrize("label", [0, 1])
+def test_what_is_known_of_one_class_alone_is_a_shortcut(column, label):
+    table = listed()
+    table[column] = table[column].astype(object).where(table["label"] == label, "" if column == "codec" else np.nan)
+    control = files(table)[column]
+    assert control.fine is False
+    assert control.finding == f"known of 100% of the {('reals', 'fakes')[label]} and of no {('fake', 'real')[label]}"
+    table[column] = table[column].where(table.index < 10, "" if column == "codec" else np.nan)  # of hardly any
+    assert files(table)[column].fine is None
+
+
 def test_too_few_people_leave_it_open():
     table = listed().iloc[:8]
     assert {control.fine for control in files(table).values()} == {None}
