@@ -143,7 +143,8 @@ def _column(scored: pd.DataFrame, p: EvaluateParams) -> Metrics:
     best = against_baselines(scored, p)["best_baseline"]
     kept = {key: figures[key] for name in BESIDE for key in (name, f"{name}_low", f"{name}_high")}
     counts = {name: figures[name] for name in ("reals", "fakes", "groups", "inconclusive")}
-    return counts | kept | {"best_baseline": best}
+    why = {name: reason for name, reason in figures["undefined"].items() if name in ("intervals", *kept)}
+    return counts | kept | {"undefined": why, "best_baseline": best}
 
 
 def further(table: pd.DataFrame, p: EvaluateParams) -> Metrics:

@@ -93,12 +93,21 @@ def of_this_test(perturbed: pd.DataFrame, predictions: pd.DataFrame) -> bool:
 
 
 def verdict(metrics: Mapping[str, Any]) -> str:
-    """What the test says, in one or two sentences."""
-    video_level, best = metrics["video"], metrics["best_baseline"]
-    if video_level["auc"] is None:
-        return f"Nothing can be said of how well fakes are told: {video_level['undefined']['auc']}."
-    people = f"{video_level['reals']} real and {video_level['fakes']} fake videos of {video_level['groups']} groups"
-    sentence = f"AUC {within(video_level, 'auc')} on {people} of people."
+    """What the test says, in one or two sentences; of what was held out apart from what training has seen."""
+    if "held_out" in metrics:
+        return f"Seen in training: {_said(metrics['seen'])} Held out of it: {_said(metrics['held_out'])}"
+    return _said(metrics["video"] | {"best_baseline": metrics["best_baseline"]})
+
+
+def _said(figures: Mapping[str, Any]) -> str:
+    """What one column says: the AUC, whether it may be chance, and whether it is more than a shortcut's."""
+    best = figures["best_baseline"]
+    if figures["auc"] is None:
+        return f"Nothing can be said of how well fakes are told: {figures['undefined']['auc']}."
+    people = f"{figures['reals']} real and {figures['fakes']} fake videos of {figures['groups']} groups"
+    sentence = f"AUC {within(figures, 'auc')} on {people} of people."
+    if figures["auc_low"] is None:
+        sentence += f" That may be chance, and how far cannot be told: {figures['undefined']['intervals']}."
     if best["gain"] is None:
         return f"{sentence} There is no baseline to compare with."
     name = best["name"].replace("_", " ")

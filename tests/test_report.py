@@ -273,6 +273,42 @@ def test_the_verdict_says_whether_the_detector_adds_to_the_shortcuts():
     assert "no baseline" in verdict(unknown)
 
 
+def held() -> Facts:
+    """One method is told well, another, that training has not seen, not at all."""
+    table = predictions(0.8)
+    blend = table["method"].eq("blend") & table["score"].notna()
+    table.loc[blend, "score"] = np.random.default_rng(1).uniform(0.1, 0.5, blend.sum())
+    return facts(table, P.model_copy(update={"held_out": HeldOut(methods=("blend",))}))
+
+
+def test_what_was_held_out_is_mixed_with_nothing_in_verdict_and_card():
+    figures = held().metrics
+    seen, out, mixed = (report.within(figures[name], "auc") for name in ("seen", "held_out", "video"))
+    assert seen > mixed > out
+    assert f"Seen in training: AUC {seen} on 30 real and 15 fake videos" in verdict(figures)
+    assert f"Held out of it: AUC {out} on 30 real and 14 fake videos" in verdict(figures)
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    card = modelcard.card(held(), splits, "x")
+    assert mixed not in card
+    assert f"| | seen in training | held out of training |\n|---|---|---|\n| AUC | {seen} | {out} |" in card
+    results = yaml.safe_load(card.split("---")[1])["model-index"][0]["results"]
+    assert [result["dataset"]["name"] for result in results] == [
+        "test split, seen in training",
+        "test split, held out of training",
+    ]
+    assert [result["metrics"][0]["value"] for result in results] == [
+        round(figures[name]["auc"], 4) for name in ("seen", "held_out")
+    ]
+
+
+def test_where_people_are_too_few_the_verdict_names_the_doubt():
+    three = predictions().iloc[[0, 1, 3]].assign(group="one")
+    assert "That may be chance, and how far cannot be told: a class of fewer than 2 groups" in verdict(
+        facts(three).metrics
+    )
+    assert "chance" not in verdict(facts().metrics)
+
+
 # ---- what is shown
 
 
@@ -340,6 +376,30 @@ def test_the_card_has_the_metadata_of_the_hub_and_the_limits():
     assert "- Methods measured: blend, swap." in text
     assert "- Worst on " in text
     assert "2026-01-01" in text
+
+
+def test_the_card_says_of_the_test_what_the_controls_have_found():
+    known = [{"name": name, "fine": True, "finding": "as it should be"} for name in modelcard.FAIR]
+    assert modelcard.fairness({"controls": known}) == (
+        "Of the test, its people, sources and files are on no other side of the split; the calibration comes from "
+        "validation alone; the verdicts are those of the threshold that was frozen before."
+    )
+    known[0] |= {"fine": False, "finding": "person x is in train and test"}
+    text = modelcard.fairness({"controls": known[:2]})
+    assert text == (
+        "Of the test, the calibration comes from validation alone.\n"
+        "**Wrong**: sides: person x is in train and test.\nNot looked for: threshold."
+    )
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    wrong = replace(facts(), controls={"verdict": "", "controls": known})
+    assert "**Wrong**: sides: person x" in modelcard.card(wrong, splits, "x")
+    assert "training has not seen;" not in modelcard.card(wrong, splits, "x")
+
+
+def test_a_card_without_a_baseline_says_so():
+    none = facts(predictions().assign(**{f"baseline_{n}": np.nan for n in BASELINES}))
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    assert "| best shortcut, AUC | there is none |" in modelcard.card(none, splits, "x")
 
 
 def test_the_picture_of_all_charts_is_made(tmp_path):
