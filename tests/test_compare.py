@@ -132,6 +132,42 @@ def test_the_tables_of_before_that_have_a_row_for_each_sequence_are_read(reposit
     assert predictions("old.csv")["video_id"].tolist() == table["video_id"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("score", ["high", "0.5"], "000: score high is not P(fake), from 0 to 1"),
+        ("score", [0.5, np.inf], "001: score inf is not P(fake), from 0 to 1"),
+        ("score", [0.5, 1.5], "001: score 1.5 is not P(fake), from 0 to 1"),
+        ("score", [-2.0, 0.5], "000: score -2.0 is not P(fake), from 0 to 1"),
+        ("label", ["real", "fake"], "000: label real is neither 0, real, nor 1, fake"),
+        ("label", [1, 2], "001: label 2 is neither 0, real, nor 1, fake"),
+        ("verdict", ["FAKE", "real"], "000: verdict FAKE is none of fake, real and inconclusive"),
+    ],
+)
+def test_what_is_no_score_label_or_verdict_is_said_with_its_video(repository, column, values, message):
+    tables.write(repository / "odd.csv", scored(0, 0.2, 1).assign(**{column: values * 2}))
+    with pytest.raises(UserError) as error:
+        predictions("odd.csv")
+    assert str(error.value).startswith(f"odd.csv: {message}")
+
+
+def test_all_faults_of_a_table_are_said_at_once(repository):
+    table = scored(0, 0.2, 1).assign(score=2.0, label=3)
+    tables.write(repository / "odd.csv", table)
+    with pytest.raises(UserError, match=r"odd.csv: 000: score 2.*\nodd.csv: 000: label 3"):
+        predictions("odd.csv")
+
+
+def test_a_video_of_two_scores_is_refused_and_one_without_a_score_is_not(repository):
+    table = scored(0, 0.2)
+    tables.write(repository / "odd.csv", pd.concat([table, table.head(1).assign(score=0.123)]))
+    with pytest.raises(UserError, match=r"odd\.csv: 000 has two rows that differ"):
+        predictions("odd.csv")
+    table.loc[0, ["score", "verdict"]] = [np.nan, None]
+    tables.write(repository / "odd.csv", table)
+    assert predictions("odd.csv")["score"].isna().sum() == 1
+
+
 def test_what_is_no_test_is_said_to_be_none(repository):
     with pytest.raises(UserError, match=r"nowhere: neither a file nor a revision with reports/predictions\.csv"):
         predictions("nowhere")

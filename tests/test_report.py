@@ -381,13 +381,13 @@ def test_the_card_has_the_metadata_of_the_hub_and_the_limits():
 def test_the_card_says_of_the_test_what_the_controls_have_found():
     known = [{"name": name, "fine": True, "finding": "as it should be"} for name in modelcard.FAIR]
     assert modelcard.fairness({"controls": known}) == (
-        "Of the test, its people, sources and files are on no other side of the split; the calibration comes from "
-        "validation alone; the verdicts are those of the threshold that was frozen before."
+        "Controlled: no person, source or file is on two sides of the split; the calibration comes from validation "
+        "alone; the verdicts are those of the threshold that was frozen before."
     )
     known[0] |= {"fine": False, "finding": "person x is in train and test"}
     text = modelcard.fairness({"controls": known[:2]})
     assert text == (
-        "Of the test, the calibration comes from validation alone.\n"
+        "Controlled: the calibration comes from validation alone.\n"
         "**Wrong**: sides: person x is in train and test.\nNot looked for: threshold."
     )
     splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})

@@ -1,6 +1,7 @@
 """compare: two tests of the same videos: is one better than the other by more than noise?"""
 
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ import pandas as pd
 from deepfake.base.errors import UserError
 from deepfake.dataset import videos
 from deepfake.measures.intervals import Difference, delong, difference
-from deepfake.measures.statistics import Sample, called, figures
+from deepfake.measures.statistics import VERDICTS, Sample, called, figures
 
 PREDICTIONS = Path("reports/predictions.csv")
 FIGURES = ("auc", "balanced_accuracy", "eer", "log_loss", "brier")  # the first decides
@@ -92,7 +93,32 @@ def predictions(name: str) -> pd.DataFrame:
         raise UserError(f"{name}: not a table: {error}", f"it wants the columns {', '.join(NEEDED)}") from None
     if missing := [column for column in NEEDED if column not in table]:
         raise UserError(f"{name}: no column {', '.join(missing)}", f"it has: {', '.join(table.columns)}")
-    return table.drop_duplicates("video_id")  # older ones have a row for each sequence
+    rows = table[list(NEEDED)].drop_duplicates()  # older ones have a row for each sequence
+    if faults := list(_faults(rows)):
+        raise UserError("\n".join(f"{name}: {fault}" for fault in faults), "write it as reports/predictions.csv is")
+    return table.loc[rows.index].assign(label=rows["label"].astype(int), score=pd.to_numeric(rows["score"]))
+
+
+def _faults(rows: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with a table of predictions, a sentence each, with the first video that shows it."""
+    score = pd.to_numeric(rows["score"], errors="coerce")
+    known = {
+        "score {} is not P(fake), from 0 to 1": ("score", rows["score"].notna() & ~score.between(0, 1)),
+        "label {} is neither 0, real, nor 1, fake": (
+            "label",
+            ~pd.to_numeric(rows["label"], errors="coerce").isin((0, 1)),
+        ),
+        "verdict {} is none of fake, real and inconclusive": (
+            "verdict",
+            rows["verdict"].notna() & ~rows["verdict"].isin((*VERDICTS, "inconclusive")),
+        ),
+        "{} has two rows that differ": ("video_id", rows["video_id"].duplicated()),
+    }
+    for sentence, (column, wrong) in known.items():
+        if wrong.any():
+            first = rows[wrong].iloc[0]
+            where = "" if column == "video_id" else f"{first['video_id']}: "
+            yield where + sentence.format(first[column])
 
 
 def _of_revision(name: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ LIMITS = """\
 - Its verdict is a hint for a person who checks it, not a proof."""
 ALL = "all test videos"
 FAIR = {  # what is said of a test where the control of that name finds nothing wrong
-    "sides": "its people, sources and files are on no other side of the split",
+    "sides": "no person, source or file is on two sides of the split",
     "calibrator": "the calibration comes from validation alone",
     "threshold": "the verdicts are those of the threshold that was frozen before",
 }
@@ -100,7 +100,7 @@ def fairness(outcome: Mapping[str, Any]) -> str:
     holds = [text for name, text in FAIR.items() if name in found and found[name]["fine"]]
     wrong = [f"{name}: {control['finding']}" for name, control in found.items() if control["fine"] is False]
     unknown = [name for name in FAIR if name not in found or found[name]["fine"] is None]
-    parts = {"Of the test, ": holds, "**Wrong**: ": wrong, "Not looked for: ": unknown}
+    parts = {"Controlled: ": holds, "**Wrong**: ": wrong, "Not looked for: ": unknown}
     return "\n".join(f"{start}{'; '.join(own)}." for start, own in parts.items() if own)
 
 
