@@ -248,6 +248,13 @@ def test_who_is_inconclusive_is_counted_in_page_card_and_chart():
     assert ">inconclusive<" not in charts.svg("confusion", predictions(), facts().metrics)
 
 
+def test_columns_of_too_many_words_are_named():
+    known = facts()
+    assert "Too many different words" not in Page(page.page(known)).text
+    known.metrics["undivided"] = ["comment", "take"]
+    assert "Too many different words to divide by: comment, take." in Page(page.page(known)).text
+
+
 def test_without_a_mistake_shown_the_page_says_whether_there_is_one():
     right = predictions().assign(verdict=lambda t: np.where(t["label"], "fake", "real"))
     assert "None: every verdict was right." in Page(page.page(facts(right))).text

@@ -91,6 +91,33 @@ def test_a_number_of_few_values_is_divided_where_it_can_be():
     assert "by_duration" not in figures
 
 
+@pytest.mark.parametrize("short", [0.3, 0.7])
+def test_a_number_that_most_videos_share_divides_the_test_all_the_same(short):
+    table = predictions()
+    duration = np.where(np.arange(120) < 120 * short, 2.0, 10.0)
+    figures = cut(table, duration=duration)["by_duration"]
+    assert {name: (part["from"], part["to"]) for name, part in figures.items()} == {"low": (2, 2), "high": (10, 10)}
+    assert figures["low"]["reals"] + figures["low"]["fakes"] == 120 * short
+    three = cut(table, faces=[1.0] * 10 + [2.0] * 20 + [3.0] * 90)["by_faces"]
+    assert {name: (part["from"], part["to"]) for name, part in three.items()} == {"low": (1, 2), "high": (3, 3)}
+
+
+def test_a_number_of_the_manifest_is_divided_into_thirds_and_many_words_are_named():
+    count = 120
+    videos = pd.DataFrame({"video_id": [f"v{i}" for i in range(count)]}).assign(
+        **dict.fromkeys(("width", "height", "fps", "duration", "bitrate"), 1.0),
+        about_age=np.random.default_rng(0).permutation(np.arange(count) / 2),
+        about_skin=np.arange(count) % 6,
+        about_comment=[f"take {i}" for i in range(count)],
+    )
+    kept = pd.DataFrame({"video_id": ["v0"], "track": 0, "width": 1.0, "sharpness": 1.0, "reason": ""})
+    figures = slices(predictions(count), properties(videos, kept), resamples=200, seed=0)
+    assert [(part["from"], part["to"]) for part in figures["by_age"].values()] == [(0, 19.5), (20, 39.5), (40, 59.5)]
+    assert list(figures["by_skin"]) == list("012345")
+    assert figures["undivided"] == ["comment"]
+    assert "by_comment" not in figures
+
+
 def test_what_could_not_be_scored_is_counted_as_an_abstention():
     table = predictions()
     table.loc[:9, ["score", "verdict"]] = [np.nan, None]

@@ -200,6 +200,8 @@ def _slices(m: Mapping[str, Any]) -> str:
     ]
     worst = m["worst_slice"]
     text = f"<p>The worst: {escape(worst['name'])}, AUC {within(worst, 'auc')}.</p>" if worst["name"] else ""
+    if m["undivided"]:
+        text += f"<p>Too many different words to divide by: {escape(', '.join(m['undivided']))}.</p>"
     return text + table(
         ("slice", "reals", "fakes", "no verdict", "AUC", "reals called fake", "fakes called real"), rows
     )
