@@ -62,6 +62,7 @@ def of_videos(predictions: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams)
     calibration |= {"ece_by_chance": by_chance(score, p.seed), "misleading": evidence.misleading(label, score)}
     return {
         "video": video,
+        "prevalence": p.prevalence,
         "calibration": calibration,
         **members(scored, p),
         **against_baselines(scored, p),

@@ -124,6 +124,29 @@ def test_the_page_says_of_which_figures_the_interval_holds_the_truth_too_rarely(
     assert f"average precision (video, track, sequence): {note}" in Page(whole).text
 
 
+def test_the_page_says_why_an_interval_is_missing():
+    rare = "the interval of true positives at 5 % false ones (video, track, sequence): it stands on "
+    few = {f"{n}_{end}": None for n in ("tpr_at_fpr_5", "recall") for end in ("low", "high")}
+    known = facts()
+    for level in page.LEVELS:
+        known.metrics[level] |= few
+        known.metrics[level]["undefined"] |= {"tpr_at_fpr_5_low": "it stands on 2 false alarms", "recall_low": "why"}
+    shown = Page(page.page(known)).text
+    assert f"{rare}2 false alarms" in shown
+    assert "the interval of recall (video, track, sequence): why" in shown
+    three = predictions().iloc[[0, 1, 3]].assign(group="one")
+    shown = Page(page.page(facts(three))).text
+    assert "intervals (video, track, sequence): a class of fewer than 2 groups of people" in shown
+
+
+def test_page_and_card_say_which_prevalence_is_supposed(whole):
+    assert "precision at a supposed prevalence of 0.1" in Page(whole).text
+    splits = pd.DataFrame({"split": ["train"], "label": [0], "group": ["a"], "method": [""]})
+    card = modelcard.card(facts(p=P.model_copy(update={"prevalence": 0.001})), splits, "x")
+    assert "| precision at a supposed prevalence of 0.001 | " in card
+    assert "prevalence of 0.001, which params.yaml supposes" in card
+
+
 def test_the_page_is_the_same_bytes_each_time(whole):
     assert page.page(facts()) == whole
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from deepfake.measures.protocol import BESIDE
-from deepfake.pages.parts import ROWS, heat, table
+from deepfake.pages.parts import heat, table, titles
 from deepfake.report import inconclusive, within
 
 MAPS = {  # what a heat map shows: how good a value is, from 0 to 1
@@ -20,7 +20,9 @@ def columns(m: Mapping[str, Any]) -> str:
     """What training has seen beside what was held out of it."""
     if "held_out" not in m:
         return ""
-    return "<h2>Seen in training, and held out</h2>" + _side_by_side({"seen": m["seen"], "held out": m["held_out"]})
+    return "<h2>Seen in training, and held out</h2>" + _side_by_side(
+        {"seen": m["seen"], "held out": m["held_out"]}, titles(m)
+    )
 
 
 def extra(m: Mapping[str, Any]) -> str:
@@ -29,10 +31,10 @@ def extra(m: Mapping[str, Any]) -> str:
         return ""
     test = m["video"] | m["calibration"] | {"best_baseline": m["best_baseline"], "coverage": m["coverage"]}
     text = "Nothing was fitted on them; videos that share people, sources or pictures with training are left out."
-    return f"<h2>Further datasets</h2><p>{text}</p>" + _side_by_side({"the test": test, **m["extra"]})
+    return f"<h2>Further datasets</h2><p>{text}</p>" + _side_by_side({"the test": test, **m["extra"]}, titles(m))
 
 
-def _side_by_side(tests: Mapping[str, Mapping[str, Any]]) -> str:
+def _side_by_side(tests: Mapping[str, Mapping[str, Any]], called: Mapping[str, str]) -> str:
     rows: list[tuple[object, ...]] = [
         (what, *(test[what] for test in tests.values())) for what in ("reals", "fakes", "groups")
     ]
@@ -40,7 +42,7 @@ def _side_by_side(tests: Mapping[str, Mapping[str, Any]]) -> str:
     if any("left_out" in test for test in tests.values()):
         rows += [("scored", *(_scored(test["coverage"]) for test in tests.values()))]
         rows += [("left out", *(test.get("left_out", "") for test in tests.values()))]
-    rows += [(ROWS[name], *(within(test, name) for test in tests.values())) for name in BESIDE]
+    rows += [(called[name], *(within(test, name) for test in tests.values())) for name in BESIDE]
     rows.append(("best shortcut, AUC", *(within(test["best_baseline"], "auc") for test in tests.values())))
     return table(("", *tests), rows)
 

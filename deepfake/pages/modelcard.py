@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from deepfake.pages.parts import titles
 from deepfake.report import Facts, inconclusive, verdict, within
 
 LIMITS = """\
 - It knows the methods of forging that it was trained on. On others, and on videos from messengers or other cameras, it
   is worse, by an unknown amount: published detectors lose half of what they know on videos found in the wild.
 - It looks at faces alone. A forged voice, text or scene is not seen.
-- P(fake) supposes that real and fake are equally likely. Where fakes are rare, most alarms are false: at a prevalence
-  as supposed in params.yaml, the precision is the one in the table.
+- P(fake) supposes that real and fake are equally likely. Where fakes are rare, most alarms are false: at a
+  prevalence of {prevalence:.3g}, which params.yaml supposes, the precision is the one in the table.
 - Its verdict is a hint for a person who checks it, not a proof."""
 ALL = "all test videos"
 FAIR = {  # what is said of a test where the control of that name finds nothing wrong
@@ -55,7 +56,7 @@ Not to accuse anyone, nor to filter videos without a person who looks at them.
 
 ## Limits
 
-{LIMITS}
+{LIMITS.format(prevalence=m["prevalence"])}
 {measured(m)}
 
 ## How to use it
@@ -124,7 +125,7 @@ def figures(m: Mapping[str, Any]) -> str:
         "eer": "equal error rate",
         "false_positive_rate": "reals called fake",
         "false_negative_rate": "fakes called real",
-        "precision_at_prevalence": "precision at the supposed prevalence",
+        "precision_at_prevalence": titles(m)["precision_at_prevalence"],
         "brier": "Brier score",
         "cllr": "Cllr",
     }

@@ -12,7 +12,7 @@ from deepfake.base.opencv import cv2
 from deepfake.measures import evidence
 from deepfake.measures.orders import REORDERED
 from deepfake.pages import beside, charts
-from deepfake.pages.parts import ROWS, table
+from deepfake.pages.parts import table, titles
 from deepfake.report import Facts, Mistake, inconclusive, verdict, within
 from deepfake.video import Images
 
@@ -103,10 +103,11 @@ def _coverage(coverage: Mapping[str, Any]) -> str:
 
 def _figures(m: Mapping[str, Any]) -> str:
     levels = {level: m[level] | (m["calibration"] if level == "video" else {}) for level in LEVELS}
-    rows = [(title, *(within(own, name) for own in levels.values())) for name, title in ROWS.items()]
+    called = titles(m)
+    rows = [(title, *(within(own, name) for own in levels.values())) for name, title in called.items()]
     counts = [(what, *(own[what] for own in levels.values())) for what in ("reals", "fakes", "groups")]
     counts.append(("inconclusive", *map(inconclusive, levels.values())))
-    notes = _notes(levels)
+    notes = _notes(levels, called)
     if any(any(own["inconclusive"].values()) for own in levels.values()):
         notes.append("what is inconclusive is ranked, and left out of the figures of the verdicts: no error and no hit")
     chance = m["calibration"]["ece_by_chance"]
@@ -116,13 +117,15 @@ def _figures(m: Mapping[str, Any]) -> str:
     return table(("", *LEVELS), [*counts, *rows]) + (f'<ul class="dim">{text}</ul>' if text else "")
 
 
-def _notes(levels: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What is undefined or doubtful, each reason once: of which figures, on which levels."""
+def _notes(levels: Mapping[str, Mapping[str, Any]], called: dict[str, str]) -> list[str]:
+    """What is undefined or doubtful, each reason once: of which figures or intervals, on which levels."""
+    called = called | {f"{name}_low": f"the interval of {title}" for name, title in called.items()}
+    called |= {"intervals": "intervals"}
     affected: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for why in dict.fromkeys(w for own in levels.values() for w in (own["undefined"] | own["doubtful"]).values()):
         for level, own in levels.items():
             reasons = own["undefined"] | own["doubtful"]
-            if names := tuple(title for name, title in ROWS.items() if reasons.get(name) == why):
+            if names := tuple(title for name, title in called.items() if reasons.get(name) == why):
                 affected.setdefault((names, why), []).append(level)
     return [f"{', '.join(names)} ({', '.join(places)}): {why}" for (names, why), places in affected.items()]
 

@@ -1,8 +1,9 @@
 """parts: what pages are put together from: tables, heat maps, and the names of figures."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 ROWS = {
     "auc": "AUC",
@@ -18,13 +19,19 @@ ROWS = {
     "mcc": "Matthews correlation",
     "false_positive_rate": "reals called fake",
     "false_negative_rate": "fakes called real",
-    "precision_at_prevalence": "precision at the supposed prevalence",
+    "precision_at_prevalence": "precision at a supposed prevalence",  # and which: titles
     "log_loss": "log-loss",
     "brier": "Brier score",
     "ece": "calibration error (equal mass)",
     "cllr": "Cllr",
     "min_cllr": "Cllr, least possible",
 }
+
+
+def titles(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """What each figure is called, with the prevalence that this test supposes."""
+    of = f"{ROWS['precision_at_prevalence']} of {metrics['prevalence']:.3g}"
+    return ROWS | {"precision_at_prevalence": of}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
