@@ -59,7 +59,7 @@ def of_videos(predictions: pd.DataFrame, about: pd.DataFrame, p: EvaluateParams)
     video = of_rows(scored, p)
     keys = [key for name in CALIBRATION for key in (name, f"{name}_low", f"{name}_high") if key in video]
     calibration = {key: video.pop(key) for key in keys}
-    calibration |= {"ece_by_chance": by_chance(score, p.seed), "misleading": evidence.misleading(label, score)}
+    calibration |= {"ece_by_chance": by_chance(label, score, p.seed), "misleading": evidence.misleading(label, score)}
     return {
         "video": video,
         "prevalence": p.prevalence,

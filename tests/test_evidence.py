@@ -51,5 +51,12 @@ def test_a_bin_of_the_reliability_has_as_many_videos_as_another():
     assert bins["videos"].tolist() == [10] * 4
     assert bins["fakes"].tolist() == [0, 0, 1, 1]
     assert bins["score"].tolist() == pytest.approx([score[i : i + 10].mean() for i in (0, 10, 20, 30)])
+    many = reliability(np.repeat([0, 1], [20, 180]), np.r_[score[::2], np.linspace(0, 1, 180)], 10)
+    assert len(many) == 4  # so that ten of the rarer class alone would fill one
+    assert many["videos"].min() >= 10
+    tied = reliability(np.arange(100) % 2, np.full(100, 0.5), 10)
+    assert tied.to_dict("list") == {"score": [0.5], "fakes": [0.5], "videos": [100]}
+    weighed = reliability(np.array([0, 1, 1, 1]), np.array([0.2, 0.4, 0.4, 0.4]), 1)
+    assert weighed.iloc[0].tolist() == pytest.approx([0.3, 0.5, 4])
     assert len(reliability(np.array([1]), np.array([0.3]), 10)) == 1
     assert reliability(np.array([], int), np.array([]), 10).empty

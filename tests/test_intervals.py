@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
@@ -278,9 +279,19 @@ def test_even_a_perfect_calibration_shows_an_error_in_a_small_test():
             sample = Sample((rng.random(count) < score).astype(int), score, score >= 0.5, np.arange(count), count)
             seen.append(figures(sample)["ece"][0])
         errors[count] = np.mean(seen)
-        assert by_chance(score, seed=0) == pytest.approx(errors[count], rel=0.15)
+        assert by_chance(np.arange(count) % 2, score, seed=0) == pytest.approx(errors[count], rel=0.15)
     assert errors[20] > 4 * errors[2000]
-    assert by_chance(np.array([]), seed=0) is None
+    assert by_chance(np.array([], int), np.array([]), seed=0) is by_chance(np.array([1]), np.array([0.5]), 0) is None
+
+
+def test_the_error_by_chance_is_that_of_the_tests_own_mix():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], [140, 560])
+    seen = []
+    for _ in range(60):
+        score = expit(2 * (rng.normal(size=700) + 2 * (label - 0.5)))  # perfectly calibrated at even odds
+        seen.append(figures(Sample(label, score, score >= 0.5, np.arange(700), 700))["ece"][0])
+    assert by_chance(label, score, seed=0) == pytest.approx(np.mean(seen), rel=0.15)
 
 
 # ---- does it hold what it says?

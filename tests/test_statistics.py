@@ -13,7 +13,18 @@ from sklearn import metrics as reference
 from sklearn.isotonic import IsotonicRegression
 
 from deepfake.measures.intervals import described
-from deepfake.measures.statistics import ABSTAINED, BINS, DECISIONS, RATES, Sample, called, figures, min_cllr
+from deepfake.measures.statistics import (
+    ABSTAINED,
+    BINS,
+    DECISIONS,
+    RATES,
+    Sample,
+    bins,
+    called,
+    figures,
+    masses,
+    min_cllr,
+)
 
 
 def sample(label, score, called=None, group=None) -> Sample:
@@ -174,9 +185,32 @@ def test_the_calibration_error_is_the_mean_gap_of_bins_of_equal_mass():
     rng = np.random.default_rng(0)
     score = rng.random(500)
     label = (rng.random(500) < score**2).astype(int)
+    label[:] = np.where(np.argsort(np.argsort(label, kind="stable")) < 250, 0, 1)  # as many fakes as reals
     bins = np.array_split(np.argsort(score), BINS)  # 50 each
     gaps = [abs(score[rows].mean() - label[rows].mean()) for rows in bins]
     assert of(sample(label, score))["ece"] == pytest.approx(np.mean(gaps))
+
+
+def test_the_calibration_error_is_at_even_odds_in_whatever_mix():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], [20_000, 80_000])
+    score = expit(2 * (rng.normal(size=len(label)) + 2 * (label - 0.5)))  # the posterior at even odds
+    result = of(sample(label, score))
+    assert result["ece"] < 0.01
+    even = np.r_[0:20_000, 20_000:40_000]
+    assert result["ece"] == pytest.approx(of(sample(label[even], score[even]))["ece"], abs=0.01)
+    thrice = sample([0] * 40 + [1] * 120, np.r_[score[:40], np.repeat(score[20_000:20_040], 3)])
+    once = sample([0] * 40 + [1] * 40, np.r_[score[:40], score[20_000:20_040]])
+    assert of(thrice)["ece"] == pytest.approx(of(once)["ece"])
+
+
+def test_bins_hold_as_much_of_both_classes_together_and_split_no_ties():
+    label, score = np.array([0, 0, 1, 1, 1, 1]), np.array([0.1, 0.5, 0.2, 0.5, 0.7, 0.9])
+    assert masses(label).tolist() == [4, 4, 2, 2, 2, 2]
+    assert bins(score, masses(label), 2).tolist() == [0, 1, 0, 1, 1, 1]  # .1 and .2: 6 of 16; .5: up to 12
+    assert bins(np.full(6, 0.5), masses(label), 10).tolist() == [5] * 6
+    assert masses(np.array([1, 1])).tolist() == [1, 1]
+    assert bins(np.array([]), masses(np.array([], int)), 10).tolist() == []
 
 
 def test_equal_scores_share_a_bin_of_the_calibration_error():
@@ -214,7 +248,7 @@ def test_three_videos_have_figures():
 def test_one_class_leaves_what_wants_both_undefined(label):
     result = of(sample([label] * 3, [0.9 * label, 0.8 * label, 0.7 * label]))
     undefined = {name for name, value in result.items() if np.isnan(value)}
-    both = {"auc", "ap", "eer", *RATES, "balanced_accuracy", "mcc", "cllr", "precision_at_prevalence"}
+    both = {"auc", "ap", "eer", *RATES, "balanced_accuracy", "mcc", "ece", "cllr", "precision_at_prevalence"}
     assert undefined == both | (
         {"false_positive_rate"} if label else {"recall", "false_negative_rate", "precision", "f1"}
     )

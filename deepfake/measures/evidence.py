@@ -7,7 +7,7 @@ many times likelier the scores are if the video is fake than if it is real.
 import numpy as np
 import pandas as pd
 
-from deepfake.measures.statistics import Floats, Integers
+from deepfake.measures.statistics import Floats, Integers, bins, masses
 
 SURE = 1e-6  # the scores are rounded to it: nothing is said beyond a ratio of a million
 WORDS = (  # from this ratio on; below it, the words before
@@ -62,9 +62,15 @@ def misleading(label: Integers, score: Floats) -> dict[str, float | None]:
 def reliability(label: Integers, score: Floats, most: int) -> pd.DataFrame:
     """Of each bin of equal mass: the mean `score`, the share of fakes (`fakes`), and how many `videos` it holds.
 
-    At most so many bins, of ten videos and more: a point of fewer says nothing.
+    The bins are those of the calibration error: both classes count alike. At most so many, of ten videos and more but
+    for equal scores: a point of fewer says nothing.
     """
-    order = np.argsort(score, kind="stable")
-    parts = np.array_split(order, min(most, max(1, len(order) // 10)))
-    rows = [{"score": score[p].mean(), "fakes": label[p].mean(), "videos": len(p)} for p in parts if len(p)]
+    counts, mass = np.bincount(label, minlength=2), masses(label)
+    enough = 2 * counts.min() // 10 if counts.all() else len(label) // 10
+    place = bins(score, mass, min(most, max(1, enough)))
+    rows = [
+        {name: np.average(column[p], weights=mass[p]) for name, column in (("score", score), ("fakes", label))}
+        | {"videos": int(p.sum())}
+        for p in (place == i for i in np.unique(place))
+    ]
     return pd.DataFrame(rows, columns=["score", "fakes", "videos"])

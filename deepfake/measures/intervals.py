@@ -12,7 +12,18 @@ from scipy.special import expit, logit
 from scipy.stats import beta, norm, rankdata
 from scipy.stats import t as student
 
-from deepfake.measures.statistics import BINS, DECISIONS, RATES, Floats, Integers, Sample, figures, min_cllr, ranks
+from deepfake.measures.statistics import (
+    BINS,
+    DECISIONS,
+    RATES,
+    Floats,
+    Integers,
+    Sample,
+    bins,
+    figures,
+    min_cllr,
+    ranks,
+)
 
 CONFIDENCE = 0.95
 FEWEST = 2  # groups of a class, to speak of an interval
@@ -131,15 +142,22 @@ def _of_share(value: float, reach: float, groups: int) -> tuple[float, float]:
     return float(expit(middle - step)), float(expit(middle + step))
 
 
-def by_chance(score: Floats, seed: int, rounds: int = 200) -> float | None:
-    """The calibration error to be expected of a perfectly calibrated detector that says these scores."""
-    if not len(score):
+def by_chance(label: Integers, score: Floats, seed: int, rounds: int = 200) -> float | None:
+    """The calibration error to be expected of a perfectly calibrated detector that says these scores of such a mix.
+
+    P(fake) is that where real and fake are equally likely, and both classes count alike; None where one is missing.
+    """
+    reals, fakes = np.bincount(label, minlength=2).tolist()
+    if not reals or not fakes:
         return None
     rng = np.random.default_rng(seed)
-    bins = (rankdata(score) - 0.5) * BINS // len(score)
-    inside = np.stack([bins == i for i in range(BINS)]).astype(float)
-    gaps = [np.abs(inside @ (score - (rng.random(len(score)) < score))).sum() for _ in range(rounds)]
-    return float(np.mean(gaps) / len(score))
+    share = fakes * score / (fakes * score + reals * (1 - score))  # of fakes among those of a score, in this mix
+    gaps = []
+    for _ in range(rounds):
+        drawn = (rng.random(len(score)) < share).astype(int)
+        mass = np.where(drawn == 1, reals, fakes)
+        gaps.append(np.abs(np.bincount(bins(score, mass, BINS), mass * (score - drawn))).sum())
+    return float(np.mean(gaps) / (2 * reals * fakes))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 from scipy.special import xlogy
-from scipy.stats import rankdata
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -91,7 +90,7 @@ def _sums(sample: Sample, times: Floats) -> Figures:
     """What is a sum over rows, and so a weighted sum over groups; the bins of calibration are those of all rows."""
     label, score = sample.label, sample.score
     right = np.clip(np.where(label == 1, score, 1 - score), np.finfo(float).eps, 1)
-    bins = (rankdata(score, "average") - 0.5) * BINS // max(len(score), 1)  # equal scores share one
+    place = bins(score, masses(label), BINS)
     columns = {
         name: (label == actual) & (sample.called == said)
         for name, actual, said in zip(COUNTS, (0, 0, 1, 1), (0, 1, 0, 1), strict=True)
@@ -99,9 +98,24 @@ def _sums(sample: Sample, times: Floats) -> Figures:
     columns |= {"reals": label == 0, "fakes": label == 1}
     columns |= {f"loss_{value}": -np.log(right) * (label == value) for value in (0, 1)}
     columns |= {"square": (score - label) ** 2}
-    columns |= {f"bin_{i}": (bins == i) * (score - label) for i in range(BINS)}
+    columns |= {
+        f"bin_{i}_{value}": (place == i) * (label == value) * (score - label) for i in range(BINS) for value in (0, 1)
+    }
     totals = {name: np.bincount(sample.group, column, sample.groups) for name, column in columns.items()}
     return {name: times @ total for name, total in totals.items()}
+
+
+def masses(label: Integers) -> Integers:
+    """(N,): what each row counts where both classes count alike, in whole numbers; of one class, as much as another."""
+    counts = np.bincount(label, minlength=2)
+    return counts[1 - label] if counts.all() else np.ones(len(label), int)
+
+
+def bins(score: Floats, mass: Integers, count: int) -> Integers:
+    """(N,): which of so many bins of equal mass each row is in, by the middle of its score's mass: ties share one."""
+    levels, place = np.unique(score, return_inverse=True)
+    own = np.bincount(place, mass, len(levels))
+    return np.asarray((np.cumsum(own) - own / 2) * count // max(own.sum(), 1), int)[place]
 
 
 def _decisions(s: Figures, prevalence: float) -> Figures:
@@ -125,15 +139,16 @@ def _decisions(s: Figures, prevalence: float) -> Figures:
 def _probabilities(s: Figures) -> Figures:
     """The figures of P(fake) as a probability; Cllr is that of its odds, which at equal priors are the ratio.
 
+    P(fake) is calibrated where real and fake are equally likely: in the ECE both classes count alike, as in Cllr.
     Source: Bruemmer and du Preez, "Application-independent evaluation of speaker detection", 2006 (Cllr);
     Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015 (ECE).
     """
     reals, fakes = s["reals"], s["fakes"]
-    gaps = np.sum([np.abs(s[f"bin_{i}"]) for i in range(BINS)], axis=0)
+    gaps = np.sum([np.abs(s[f"bin_{i}_0"] / reals + s[f"bin_{i}_1"] / fakes) for i in range(BINS)], axis=0)
     return {
         "log_loss": (s["loss_0"] + s["loss_1"]) / (reals + fakes),
         "brier": s["square"] / (reals + fakes),
-        "ece": gaps / (reals + fakes),
+        "ece": gaps / 2,
         "cllr": (s["loss_0"] / reals + s["loss_1"] / fakes) / (2 * np.log(2)),
     }
 

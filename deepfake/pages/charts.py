@@ -76,11 +76,11 @@ def scores(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
 
 
 def reliability(ax: Axes, scored: pd.DataFrame, metrics: dict[str, Any]) -> None:
-    """The share of fakes over the mean score, in bins of equal mass."""
+    """The share of fakes over the mean score, in bins of equal mass, both classes counting alike."""
     table = evidence.reliability(scored["label"].to_numpy(), scored["score"].to_numpy(float), BINS)
     ax.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--", label="perfect")
     ax.plot(table["score"], table["fakes"], marker="o", markersize=4, color="black", label="detector")
-    ax.set(title="Reliability", xlabel="mean P(fake) of a bin", ylabel="share of fakes in it")
+    ax.set(title="Reliability", xlabel="mean P(fake) of a bin", ylabel="share of fakes in it, at even odds")
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.legend(fontsize=7, loc="upper left")
 
