@@ -214,6 +214,18 @@ def test_being_right_each_time_is_not_being_certain():
     assert both.low < both.value == 0 < both.high
 
 
+def test_a_difference_does_not_jump_where_the_last_error_is_mended():
+    rng = np.random.default_rng(0)
+    guess = people(10, gap=0.8, each=2)
+    right = np.where(guess.label, 0.6 + 0.3 * rng.random(40), 0.4 - 0.3 * rng.random(40))
+    nearly = right.copy()
+    nearly[guess.label.argmax()] = right[guess.label == 0].max() - 1e-9  # one of 400 pairs is the wrong way round
+    before, after = (difference([guess], [people(10, each=2, score=score)], "auc", 500, 0) for score in (nearly, right))
+    assert 0 < after.value - before.value < 0.003
+    assert after.low == pytest.approx(before.low, abs=0.1)
+    assert after.beyond_noise == before.beyond_noise
+
+
 @pytest.mark.parametrize("groups", [5, 60])
 def test_what_a_figure_cannot_tell_apart_does_not_differ_by_any_noise(groups):
     sample = people(groups, each=2)
@@ -319,3 +331,16 @@ def test_an_interval_holds_the_truth_nineteen_times_of_twenty(groups):
     for name in ("auc", "accuracy", "balanced_accuracy", "f1", "mcc", "brier", "precision"):
         assert 0.92 <= held[name]["ours"] <= 0.99, name
     assert held["auc"]["percentiles"] < held["auc"]["ours"]  # which is why it is not by percentiles
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("groups", "gap"), [(10, 2.0), (10, 3.0), (30, 3.0), (30, 3.5)])
+def test_a_difference_holds_the_truth_near_the_end_of_the_scale_too(groups, gap):
+    people = simulation().people
+    truth = [figures(people(100_000, own, np.random.default_rng(0)))["auc"][0] for own in (2.0, gap)]
+    held = []
+    for number in range(200):
+        pair = [people(groups, own, np.random.default_rng([number, i])) for i, own in enumerate((2.0, gap))]
+        result = difference(pair[:1], pair[1:], "auc", 200, number)
+        held.append(result.low <= truth[1] - truth[0] <= result.high)
+    assert np.mean(held) >= 0.91

@@ -32,6 +32,7 @@ UNBOUNDED = ("log_loss", "cllr")  # from 0 to any height; the rest are shares, b
 BIASED = ("ece", "min_cllr")  # they flatter or blame by the size of the test: no interval would hold the truth
 FALLS_SHORT = {"log_loss": 15, "cllr": 15, "brier": 15, "ap": 100}  # with fewer groups: benchmarks/coverage.py
 NOTHING = 1e-9  # a deviation below it is none
+FADES = 12.0  # the doubt of a test without errors is e times less for each 1 / 12 of a person wrong: by simulated tests
 ALARMS = 5  # false ones, at least, on which the interval of a rate at few of them stands
 
 
@@ -193,10 +194,17 @@ def difference(first: Sequence[Sample], second: Sequence[Sample], name: str, res
     reach = _reach(name, np.array(resampled), first[0])
     if name in UNBOUNDED:
         return Difference(value, value - reach, value + reach)
-    unsure = 1 - _of_share(1.0, 0.0, first[0].people(name))[0]  # a test without errors is not certain
-    ends = [unsure for mean in means if mean[0] in (0, 1)]
-    reach = float(np.linalg.norm([reach, *ends])) if ends or reach > NOTHING else unsure
+    people = first[0].people(name)
+    unsure = 1 - _of_share(1.0, 0.0, people)[0]  # a test without errors is not certain, nor one of hardly any
+    ends = [unsure * np.exp(-FADES * people * _errors(mean[0], name)) for mean in means]
+    reach = float(np.linalg.norm([reach, *ends])) if max(reach, *ends) > NOTHING else unsure
     return Difference(value, max(-1.0, value - reach), min(1.0, value + reach))
+
+
+def _errors(value: float, name: str) -> float:
+    """How far a figure is from the nearer end of its scale; a mean of squares is at it or is not."""
+    off = max(0.0, min(value, 1 - value))
+    return off if name in (*RANKS, *DECISIONS) else float(off > 0)
 
 
 def _seen(sample: Sample, name: str) -> Floats:
