@@ -51,6 +51,7 @@ def untouched(desk: Path) -> bool:
         (("--csv", "a.mp4"), "--csv a.mp4: is a video that is asked about, and would be lost"),
         (("--csv", "hard.mp4"), "--csv hard.mp4: is a video that is asked about, and would be lost"),
         (("--csv", "none/x.csv"), "--csv none/x.csv: no folder {desk}/none"),
+        (("--annotate", "x", "--csv", "x"), "--csv and --annotate name the same file"),
         (("--explain", "file"), "--explain file: {desk}/file is no folder"),
         (("--explain", "file/x"), "--explain file/x: {desk}/file is no folder"),
         (("--csv", "x" * 300), f"{'x' * 300}: File name too long"),
@@ -60,6 +61,12 @@ def test_predict_spares_what_is_there_and_says_at_once_what_cannot_be_written(de
     code, output, complaint = deepfake("predict", "a.mp4", *call, "--detector", "none")
     assert (code, output) == (2, "")
     assert complaint.splitlines()[0] == "error: " + error.format(desk=desk)
+    assert untouched(desk)
+
+
+def test_a_video_that_lies_in_the_folder_that_is_watched_is_spared_too(deepfake, desk):
+    code, _, complaint = deepfake("predict", "--watch", ".", "--csv", "hard.mp4", "--detector", "none")
+    assert (code, "would be lost" in complaint) == (2, True)
     assert untouched(desk)
 
 

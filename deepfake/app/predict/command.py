@@ -74,7 +74,7 @@ def predict(
         raise UserError("--annotate shows one video, and what one detector says of it", "ask about each on its own")
     if watch and not watch.is_dir():
         raise UserError(f"no folder {watch}", "--watch a folder that is there")
-    may_be_written(annotate, table, explain, files)
+    may_be_written(annotate, table, explain, [*files, *there(watch)])
     length = window if window is not None else FINE if annotate else WINDOW
     check(length)
     # PyTorch takes seconds to import: not for --help, nor a wrong path
@@ -110,6 +110,8 @@ def may_be_written(annotate: Path | None, table: Path | None, explain: Path | No
 
     if annotate:
         targets.replaced("--annotate", annotate, videos)
+    if table and annotate and table.absolute() == annotate.absolute():
+        raise UserError("--csv and --annotate name the same file", targets.ANOTHER)
     if table:
         targets.overwritten("--csv", table, videos)
     if explain:
@@ -138,6 +140,14 @@ def check(window: float) -> None:
     """Raises UserError for windows that are too short to hold what is looked at."""
     if 0 < window < SHORTEST:
         raise UserError(f"--window {window:g}: too short to hold what is looked at", f"{SHORTEST:g} s or more, or 0")
+
+
+def there(folder: Path | None) -> list[Path]:
+    """What lies already in a folder, where one is watched."""
+    from deepfake.dataset.files import walk
+    from deepfake.video import IMAGES, SUFFIXES
+
+    return [folder / file for file in walk(folder, SUFFIXES | IMAGES).files] if folder else []
 
 
 def arrivals(folder: Path | None) -> Iterator[Path]:
