@@ -10,11 +10,11 @@ from deepfake.base.errors import unknown
 from deepfake.base.params import Params
 from deepfake.measures import intervals
 from deepfake.measures.slices import figures
-from deepfake.measures.statistics import Sample
+from deepfake.measures.statistics import ABSTAINED, Sample, called
 from deepfake.perturb import LEVELS
 from deepfake.perturb import cells as every
 
-MEANS = ("auc", "drop", "false_positive_rate", "coverage")
+MEANS = ("auc", "drop", "false_positive_rate", "inconclusive", "coverage")
 
 
 class RobustnessParams(Params):
@@ -39,7 +39,9 @@ class RobustnessParams(Params):
 
 
 def cells(table: pd.DataFrame, p: RobustnessParams) -> pd.DataFrame:
-    """A row for each cell: AUC, coverage and false alarms on reals, with intervals, and the AUC that is lost.
+    """A row for each cell: AUC and false alarms on reals with intervals, coverage, and the AUC that is lost.
+
+    `inconclusive` is the share of the scored videos that got no verdict; false alarms are among those that got one.
 
     `table` has a row for each video and cell: video_id, label, group, kind, level, score, verdict. Those of the kind
     "clean", level 0, are the videos as they are. A loss is on the videos scored both ways, people drawn alike.
@@ -58,8 +60,10 @@ def cell(rows: pd.DataFrame, clean: pd.DataFrame, p: RobustnessParams) -> dict[s
     drop = intervals.difference([Sample.of(both)], [Sample.of(both, "score_clean")], "auc", p.resamples, p.seed)
     known = ("auc", "auc_low", "auc_high", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high")
     coverage = float(rows["score"].notna().mean()) if len(rows) else None
+    scored = rows[rows["score"].notna()]
     return {
         **{name: own[name] for name in known},
+        "inconclusive": float((called(scored["verdict"]) == ABSTAINED).mean()) if len(scored) else None,
         "coverage": coverage,
         **{"drop": drop.value, "drop_low": drop.low, "drop_high": drop.high},
     }

@@ -52,6 +52,17 @@ def test_a_cell_has_its_figures_beside_what_it_loses():
     assert at(figures, "clean", 0)["drop"] == 0
 
 
+def test_a_cell_says_of_how_many_nothing_is_said():
+    whole = table()
+    mild = (whole["kind"] == "blur") & (whole["level"] == 1)
+    whole.loc[whole.index[mild][:15], "verdict"] = "inconclusive"
+    figures = cells(whole, P)
+    assert at(figures, "blur", 1)["inconclusive"] == 0.25
+    assert at(figures, "blur", 5)["inconclusive"] == 0
+    alarms = whole[mild & (whole["label"] == 0) & (whole["verdict"] != "inconclusive")]["verdict"] == "fake"
+    assert at(figures, "blur", 1)["false_positive_rate"] == pytest.approx(alarms.mean())
+
+
 def test_the_metrics_are_few_and_name_the_worst():
     figures = cells(table(), P)
     summary = metrics(figures)
