@@ -151,7 +151,7 @@ def test_each_line_of_json_is_a_video(deepfake, detector, odd):
     ("arguments", "error", "hint"),
     [
         (("none.mp4",), "no file or folder none.mp4", "mind the spelling"),
-        ((".",), "no videos under .", "their names end in .3g2 .3gp"),
+        ((".",), "no videos under .", "their names end in .264 .265"),
         (
             ("a.mp4", "--detector", "models/detector"),
             "no trained detector: models/detector/bundle.json is missing",
