@@ -204,7 +204,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             files = sorted(file for file in arguments.videos.iterdir() if file.suffix in video.SUFFIXES)
             enlarged(files, Path(name), arguments.large)
-            measure("720p and 1080p", Path(name), arguments, 12)
+            measure("720p and 1080p", Path(name), arguments, 15)
 
 
 if __name__ == "__main__":

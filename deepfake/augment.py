@@ -135,7 +135,7 @@ def todo(clips: "pd.DataFrame", faces: Path) -> list[Item]:
 def work(item: Item, folder: Path, p: Alteration) -> None:
     """One altered copy as an item of the store."""
     wanted = set(item.args["positions"])
-    frames = [frame for frame in video.read(item.inputs[0]) if frame.index in wanted]
+    frames = [frame for frame in video.stored(item.inputs[0]) if frame.index in wanted]
     seed = int(np.random.SeedSequence([p.seed, item.args["seed"]]).generate_state(1)[0])
     images = altered(np.stack([frame.rgb() for frame in frames]), p, seed)
     with video.recording(folder / CLIP) as record:

@@ -45,7 +45,8 @@ def save(path: Path, shard: Path, positions: Sequence[int], side: int | None = N
     Frame by frame: a track of any length takes the memory of one.
     """
     wanted = set(positions)
-    images = (resized(frame.rgb()[None], side) for frame in video.read(shard) if frame.index in wanted)  # (1, S, S, 3)
+    chosen = (frame.rgb() for frame in video.stored(shard) if frame.index in wanted)
+    images = (resized(image[None], side) for image in chosen)  # (1, S, S, 3)
     first = next(images)
     mapped: Images = np.lib.format.open_memmap(path, "w+", np.uint8, (len(wanted), *first.shape[1:]))
     for row, image in enumerate(chain([first], images)):

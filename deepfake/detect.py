@@ -17,9 +17,9 @@ from deepfake.base.items import Item
 from deepfake.base.opencv import cv2
 from deepfake.base.params import Params
 from deepfake.faces import Detector, Face, distinct, overlap
-from deepfake.likeness import CUT, SAME_VIEW, Counts, Look, apart, correlation, palette
+from deepfake.likeness import CUT, SAME_VIEW, SAMPLE, Counts, Look, apart, correlation, palette
 from deepfake.track import Sight, Track, linked
-from deepfake.video import Images
+from deepfake.video import Images, View
 
 if TYPE_CHECKING:  # pandas takes a second to import, and the worker processes need none of it
     import pandas as pd
@@ -65,10 +65,10 @@ class Search:
         self.time = 0.0  # s, of the frame before
         self.since = 0  # frames since the last full search
 
-    def __call__(self, image: Images, time: float, cut: bool = False) -> list[Face]:
-        """The faces of the next (H, W, 3) uint8 RGB frame, best first; `cut`: it shows another scene."""
+    def __call__(self, image: Images | View, time: float, cut: bool = False) -> list[Face]:
+        """The faces of the next frame, (H, W, 3) uint8 RGB, best first; `cut`: it shows another scene."""
         if not self.detector.window:
-            return self.detector.detect(image)
+            return self.detector.detect(image[:, :])
         places = self.last + [face for face, _, _ in self.lost]
         near = distinct([face for place in places for face in self.near(image, place)])
         self.since += 1
@@ -93,7 +93,7 @@ class Search:
         shares = [float(overlap(last.box[None], face.box[None]).item()) for face in faces]
         return max(shares, default=0.0) >= self.p.min_overlap
 
-    def near(self, image: Images, last: Face) -> list[Face]:
+    def near(self, image: Images | View, last: Face) -> list[Face]:
         """The faces around the place of one."""
         reach = last.side * NEAR_MARGIN
         height, width = image.shape[:2]
@@ -102,9 +102,9 @@ class Search:
         part = image[low[1] : high[1], low[0] : high[0]]
         return self.scaled(part, NEAR_SIDE * self.detector.window / last.side, *low)
 
-    def everywhere(self, image: Images, known: list[Face]) -> list[Face]:
+    def everywhere(self, image: Images | View, known: list[Face]) -> list[Face]:
         """The faces of the whole frame, searched small; searched again at twice the size where one is missed."""
-        scale = min(1.0, self.p.search_side / max(image.shape[:2]))
+        scale, image = min(1.0, self.p.search_side / max(image.shape[:2])), image[:, :]
         faces = self.scaled(image, scale)
         first_of_large = not self.last and scale < 1  # small faces of the first frame are followed from there
         if first_of_large or not (faces or known) or self.missed(faces + known):
@@ -140,9 +140,9 @@ def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
     recent: deque[Shown] = deque(maxlen=HELD + 1)
     colours: Counts | None = None
     with ExitStack() as stack:
-        for frame in video.read(frames):
-            image = frame.rgb()
-            before, colours = colours, palette(image)
+        for frame in video.stored(frames):
+            image = frame.view()
+            before, colours = colours, palette(frame.sampled(SAMPLE))
             cut = before is not None and apart(before, colours) >= CUT
             recent.append(Shown(frame, cut, search(image, frame.time, cut)))
             sights = [Sight(face, Look(image, face, detector.template)) for face in recent[-1].faces]
@@ -165,7 +165,7 @@ def tracks(frames: Path, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
 
 def recovered(
     track: Track, sight: Sight, recent: Sequence[Shown], p: DetectParams
-) -> Iterator[tuple[video.Frame, Images, Face]]:
+) -> Iterator[tuple[video.Frame, View, Face]]:
     """The faces between the track's last sight and this one, in the newest of the recent frames: those that are sure.
 
     The gap is short and without a cut, no other face was found at the place, and what is seen there is the face before
@@ -180,7 +180,7 @@ def recovered(
         face = between(track.face, sight.face, (shown.frame.time - track.time) / seconds)
         if shown.faces and overlap(face.box[None], np.stack([f.box for f in shown.faces])).max() >= p.min_overlap:
             continue
-        image = shown.frame.rgb()
+        image = shown.frame.view()
         look = Look(image, face, track.template)
         if max(correlation(look, track.look), correlation(look, sight.look)) >= SAME_VIEW:
             yield shown.frame, image, face
@@ -202,7 +202,7 @@ def work(item: Item, folder: Path, p: DetectParams) -> list[dict[str, Any]]:
 def forged(rows: list[dict[str, Any]], frames: Path, mask: Path) -> list[float | None]:
     """The share of each face's box that the mask of its frame covers; None where it has no such frame."""
     width = video.probe(frames).width
-    covers = {frame.index: frame.grey() >= FORGED for frame in video.read(mask)}
+    covers = {frame.index: frame.grey() >= FORGED for frame in video.stored(mask)}
     shares: list[float | None] = []
     for row in rows:
         if (cover := covers.get(row["frame"])) is None:

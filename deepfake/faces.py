@@ -11,11 +11,12 @@ import numpy as np
 
 from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
-from deepfake.video import Images
+from deepfake.video import Images, View
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 SHARPNESS_SIDE = 128  # px: larger faces are shrunk to it, so that sharpness means the same for all of them
+CUBIC = 2  # px of an image, on each side, that one between them is made of
 MAX_STRETCH = 2.0  # an aligned crop this much larger or smaller than the box has wrong landmarks under it
 
 PREDICTORS = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}  # dlib's
@@ -84,7 +85,7 @@ def distinct(faces: list[Face], threshold: float = 0.4) -> list[Face]:
     return kept
 
 
-def crop(image: Images, face: Face, template: Floats, size: int, margin: float) -> tuple[Images, bool]:
+def crop(image: Images | View, face: Face, template: Floats, size: int, margin: float) -> tuple[Images, bool]:
     """The face as (size, size, 3) uint8 RGB, and whether it is aligned by its landmarks.
 
     `margin` is what is kept around the unit square of the template, in parts of its side, on each side. Edges are
@@ -113,23 +114,24 @@ def similarity(source: Floats, target: Floats) -> Floats | None:
     return np.hstack([turn, (target.mean(0) - turn @ source.mean(0))[:, None]])
 
 
-def warp(image: Images, matrix: Floats, size: int) -> Images:
+def warp(image: Images | View, matrix: Floats, size: int) -> Images:
     """The (size, size, 3) view of the image through a similarity, without aliasing, edges replicated."""
     scale = _scale(matrix)
-    if scale < 0.5:  # bilinear sampling skips pixels below one half: shrink by area first, where it is looked at
-        left, top, right, bottom = _seen(matrix, size, image.shape[1], image.shape[0])
-        part = image[top:bottom, left:right]
-        image = np.asarray(cv2.resize(part, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA), np.uint8)
+    left, top, right, bottom = _seen(matrix, size, image.shape[1], image.shape[0], 0 if scale < 0.5 else CUBIC)
+    part = image[top:bottom, left:right]
+    step, first = 1.0, 0.0
+    if scale < 0.5:  # bilinear sampling skips pixels below one half: shrink by area first
+        part = np.asarray(cv2.resize(part, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA), np.uint8)
         step = 0.5 / scale  # px of the image in one of the small one; the centers of the first pixels are aligned
         first = (step - 1) / 2
-        matrix = matrix @ np.array([[step, 0, left + first], [0, step, top + first], [0, 0, 1]])
+    matrix = matrix @ np.array([[step, 0, left + first], [0, step, top + first], [0, 0, 1]])
     flags = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(
-        cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(part, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
-def sharpness(image: Images, face: Face) -> float:
+def sharpness(image: Images | View, face: Face) -> float:
     """Variance of the Laplacian of the grey box at its own size, shrunk where it is larger than SHARPNESS_SIDE.
 
     Never enlarged: what is enlarged is smooth, so that a small face would be called blurred for being small.
@@ -153,13 +155,16 @@ def _box_matrix(face: Face, size: int, margin: float) -> Floats:
     return np.hstack([np.eye(2) * scale, (size / 2 - scale * middle)[:, None]])
 
 
-def _seen(matrix: Floats, size: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what a (size, size) view shows of an image, and a pixel of the view around it."""
+def _seen(matrix: Floats, size: int, width: int, height: int, around: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what a (size, size) view shows of an image, and a pixel of the view around it.
+
+    And so many of the image.
+    """
     corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]]) - matrix[:, 2]
     corners = np.round(np.linalg.solve(matrix[:, :2], corners.T).T, 6)  # a whole number is one on every processor
     least = np.ceil(1 / _scale(matrix))  # of a view beside the image, its edge
-    low = np.clip(np.floor(corners.min(0)), 0, (max(0, width - least), max(0, height - least)))
-    high = np.clip(np.ceil(corners.max(0)), low + least, (width, height))
+    low = np.clip(np.floor(corners.min(0)) - around, 0, (max(0, width - least), max(0, height - least)))
+    high = np.clip(np.ceil(corners.max(0)) + around, low + least, (width, height))
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 

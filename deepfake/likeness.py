@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfake.base.opencv import cv2
 from deepfake.faces import Face, Floats, crop, dlib_model
-from deepfake.video import Images
+from deepfake.video import Images, View
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -28,7 +28,7 @@ SAME_PERSON = 0.55  # distance of descriptors: of two people .567 at least; of o
 class Look:
     """What a face looks like; measured when asked for, for describing a person takes longer than finding the face."""
 
-    def __init__(self, image: Images, face: Face, template: Floats) -> None:
+    def __init__(self, image: Images | View, face: Face, template: Floats) -> None:
         self.chip, _ = crop(image, face, template, SIDE, MARGIN)
 
     @cached_property

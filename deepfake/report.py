@@ -79,7 +79,7 @@ def mistakes(
         track = tracks.map(len).idxmax()
         places = [sorted(tracks[track])[i] for i in spread(len(tracks[track]), FACES)]
         frames = [
-            frame.rgb() for frame in video.read(faces / f"{row['video_id']}/{track}.mkv") if frame.index in places
+            frame.rgb() for frame in video.stored(faces / f"{row['video_id']}/{track}.mkv") if frame.index in places
         ]
         shown.append(Mistake(row, frames, sequences[sequences["video_id"] == row["video_id"]]))
     return shown

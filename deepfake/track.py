@@ -13,7 +13,7 @@ from deepfake import video
 from deepfake.base.opencv import cv2
 from deepfake.faces import Face, Floats, crop, overlap, sharpness
 from deepfake.likeness import SAME_PERSON, Look, alike, distance
-from deepfake.video import Images
+from deepfake.video import Images, View
 
 GALLERY = 4  # looks of a person that are remembered, of those that had to be described
 
@@ -42,7 +42,7 @@ class Track:
         self.record = self.open.enter_context(video.recording(path))
         self.before: Images | None = None
 
-    def see(self, frame: video.Frame, image: Images, sight: Sight) -> None:
+    def see(self, frame: video.Frame, image: Images | View, sight: Sight) -> None:
         """The face is seen again, in a later frame than before."""
         if self.rows:
             self.lasted = max(frame.time - self.time, 1e-3)
@@ -50,7 +50,7 @@ class Track:
         self.add(frame, image, sight.face)
         self.face, self.look, self.frame, self.time = sight.face, sight.look, frame.index, frame.time
 
-    def add(self, frame: video.Frame, image: Images, face: Face) -> None:
+    def add(self, frame: video.Frame, image: Images | View, face: Face) -> None:
         """The face's crop and row. A face whose score is NaN was not seen there, but recovered."""
         cut, aligned = crop(image, face, self.template, self.size, self.margin)
         self.record(cut, frame.time)

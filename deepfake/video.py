@@ -17,13 +17,13 @@ from deepfake.base.disk import aside
 from deepfake.player.animation import Animation, moves
 from deepfake.player.decoding import Clock, rate, shown
 from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind, reformatted
-from deepfake.player.frame import Frame, Images
+from deepfake.player.frame import Frame, Images, View
 from deepfake.player.reading import Damaged, Info, Misled, Reading, over
 from deepfake.player.source import IMAGES, SUFFIXES, Unreadable, is_video, opened
 from deepfake.player.stills import Still, misread
 
-__all__ = ["IMAGES", "SUFFIXES", "Damaged", "Frame", "Images", "Info", "Misled", "Reading", "Unreadable", "is_video"]
-__all__ += ["encode", "images", "over", "packet_times", "probe", "read", "recording", "save"]
+__all__ = ["IMAGES", "SUFFIXES", "Damaged", "Frame", "Images", "Info", "Misled", "Reading", "Unreadable", "View"]
+__all__ += ["encode", "images", "is_video", "over", "packet_times", "probe", "read", "recording", "save", "stored"]
 
 MILLISECOND = Fraction(1, 1000)  # s, the tick of Matroska's clock
 WIDEST = 16384  # px, of a side that H.264 holds
@@ -63,9 +63,14 @@ def read(path: Path, upright: bool = True) -> Iterator[Frame]:
     yield from Reading(path, upright=upright)
 
 
+def stored(path: Path) -> Iterator[Frame]:
+    """All frames of what `save` or `recording` wrote, which is opened the quicker for it. Raises as `read` does."""
+    yield from Reading(path, ours=True)
+
+
 def images(path: Path) -> Images:
-    """All frames of a short video as (T, H, W, 3) uint8 RGB. Raises Unreadable or Damaged."""
-    return np.stack([frame.rgb() for frame in read(path)])
+    """All frames of a short stored file as (T, H, W, 3) uint8 RGB. Raises Unreadable or Damaged."""
+    return np.stack([frame.rgb() for frame in stored(path)])
 
 
 def save(path: Path, frames: Iterable[Frame], crf: int = 0, max_side: int | None = None, raw: int = 0) -> int:
@@ -86,7 +91,8 @@ def save(path: Path, frames: Iterable[Frame], crf: int = 0, max_side: int | None
         if len(counts) > 1:
             parts[0] = new.rename(new.with_name("part0.mkv"))
             best = max(counts, key=lambda like: (counts[like], like.width * like.height))
-            _write(new, (replace(f, picture=_fitted(f.picture, best)) for part in parts for f in read(part)), crf, raw)
+            rest = (frame for part in parts for frame in stored(part))
+            _write(new, (replace(frame, picture=_fitted(frame.picture, best)) for frame in rest), crf, raw)
     return sum(counts.values())
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dlib
 import numpy as np
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from deepfake import video
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.detect import DetectParams, tracks
+from deepfake.detectors import dlib_hog
 from deepfake.faces import Detector, Face, crop, overlap
 
 NAMES = [name for name in plugins.names("detectors") if name != "whole_frame"]  # those that find faces
@@ -137,6 +139,11 @@ def test_retinaface_is_the_published_network():
     assert middles[:4].tolist() == [[8, 8], [8, 8], [24, 8], [24, 8]]
     assert middles[-1].tolist() == [40, 24]
     assert sides.ravel().tolist() == [32, 64] * 6
+
+
+def test_the_model_of_dlib_hog_is_that_of_dlib():
+    """Where another dlib brings another one: write its state to the file, and say that the figures are others."""
+    assert dlib_hog.DlibHog().hog.__getstate__() == dlib.get_frontal_face_detector().__getstate__()
 
 
 def test_pytorch_is_imported_by_retinaface_alone():

@@ -228,3 +228,35 @@ def test_a_large_face_is_shrunk_where_it_is_as_if_the_whole_picture_were():
 def test_a_view_beside_the_picture_repeats_its_edge(shift):
     picture = np.full((300, 300, 3), 77, np.uint8)
     assert (faces.warp(picture, similarity(0, 0.2, *shift), 32) == 77).all()
+
+
+@pytest.mark.parametrize("degrees", [0, 25])
+@pytest.mark.parametrize("scale", [0.2, 0.6, 1.0, 1.7])
+@pytest.mark.parametrize("shift", [(-60.0, -40.0), (20.0, 10.0), (-240.0, -110.0)])
+def test_a_view_of_a_picture_takes_from_it_only_what_it_shows(degrees, scale, shift):
+    picture = RNG.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    matrix = similarity(degrees, scale, *(scale * part for part in shift))
+    asked = Asked(picture)
+    expected = cv2.warpAffine(
+        picture,
+        matrix,
+        (64, 64),
+        flags=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    cut = faces.warp(asked, matrix, 64)
+    assert np.array_equal(cut, faces.warp(picture, matrix, 64))
+    assert scale < 0.5 or np.array_equal(cut, expected)
+    assert asked.pixels < 4 * (64 / scale + 8) ** 2
+
+
+class Asked:
+    """A picture that counts what is taken from it."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self.picture, self.shape, self.pixels = picture, picture.shape, 0
+
+    def __getitem__(self, place: tuple[slice, slice]) -> np.ndarray:
+        part = self.picture[place]
+        self.pixels += part.shape[0] * part.shape[1]
+        return part

@@ -106,6 +106,18 @@ def test_what_is_gone_is_forgotten(tmp_path):
     memory.close()
 
 
+def test_what_is_found_out_of_a_text_is_kept_for_other_processes():
+    asked = []
+    for _ in range(2):
+        hashes._facts.cache_clear()
+        assert hashes.remembered("a text", lambda: asked.append(1) or ["a", 1]) == ["a", 1]
+        hashes.keep()
+    assert len(asked) == 1
+    hashes.forget()
+    hashes._facts.cache_clear()
+    assert hashes.remembered("a text", lambda: "b") == "b"
+
+
 def test_a_folder_is_told_by_the_names_and_contents_of_all_that_lies_in_it(tmp_path):
     root = tmp_path / "videos"
     (root / "real").mkdir(parents=True)

@@ -54,11 +54,50 @@ def test_frames_are_stored_without_loss_in_their_own_pixel_format(tmp_path, nois
     given = frames(noise[:2, :height, :width], form)
     path = tmp_path / "a.mkv"
     assert video.save(path, given) == 2
+    assert [frame.planes()[0].tobytes() for frame in video.stored(path)] == [
+        frame.planes()[0].tobytes() for frame in video.read(path)
+    ]
     for frame, stored in zip(given, video.read(path), strict=True):
         assert stored.picture.format.name == form
         for plane, expected in zip(planes(stored.picture), planes(frame.picture), strict=True):
             np.testing.assert_array_equal(plane, expected)
     assert video.probe(path).codec == codec
+
+
+@pytest.mark.parametrize("size", [(320, 240), (319, 240), (320, 239), (30, 24)])
+@pytest.mark.parametrize(
+    "form", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "gbrp", "gray"]
+)
+def test_a_part_of_a_frame_has_the_colours_of_the_whole(tmp_path, form, size):
+    rng = np.random.default_rng(0)
+    width, height = size
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    video.save(tmp_path / "a.mkv", frames([image], form))  # read again, its colours have their place between the pixels
+    (frame,) = video.stored(tmp_path / "a.mkv")
+    whole = frame.rgb()
+    assert frame.view().shape == whole.shape
+    for _ in range(10):
+        view = frame.view()
+        for _ in range(4):  # one part after the other: what is converted grows
+            left, right = sorted(rng.integers(0, width + 1, 2).tolist())
+            top, bottom = sorted(rng.integers(0, height + 1, 2).tolist())
+            left, top = max(left, right - width // 4), max(top, bottom - height // 4)
+            np.testing.assert_array_equal(view[top:bottom, left:right], whole[top:bottom, left:right])
+    np.testing.assert_array_equal(frame.view()[:, :], whole)
+
+
+def test_of_a_large_frame_only_what_is_looked_at_is_converted(tmp_path):
+    video.save(tmp_path / "a.mkv", frames([np.zeros((720, 1280, 3), np.uint8)], "yuv420p"))
+    view = next(video.stored(tmp_path / "a.mkv")).view()
+    assert view[300:420, 400:560].shape == (120, 160, 3)
+    assert view.pixels.size < 3 * 140 * 180
+
+
+def test_a_grid_of_a_frame_is_of_its_pixels(tmp_path):
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[:32, :64], image[32:, 64:] = (250, 10, 10), (10, 10, 250)
+    (frame,) = frames([image])
+    assert frame.sampled(4).tolist() == image[8::16, 16::32].tolist()
 
 
 @pytest.mark.parametrize("size", [(64, 48), (63, 47)])

@@ -3,18 +3,18 @@
 import ast
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Collection
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deepfake.base import hashes, libraries
 
 PACKAGE = Path(__file__).parents[1]
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-MODELS = "face_recognition_models"  # the package whose files are the models of dlib
+MODELS = "face_recognition_models"  # the package whose files are the models of dlib; some lie beside our modules
 # What shapes no result, and why: an edit makes nothing again.
 NEUTRAL = {
     "deepfake.base.cache": "how long a result is kept",
@@ -30,6 +30,17 @@ NEUTRAL = {
     "deepfake.base.plugins": "how a module is found; what it says counts itself",
 }
 
+_OWN = Path(__file__).read_text(encoding="utf-8")  # another version of it finds out other things
+
+
+class Facts(NamedTuple):
+    """What a module's text says, as JSON; it takes some milliseconds to find out, and is remembered."""
+
+    meaning: str  # a hash of its syntax tree without docstrings
+    imports: list[tuple[str, list[str]]]  # modules, each with the names that are taken from it
+    strings: list[str]  # that may be names of files
+    kinds: list[str]  # of the plugins that it loads
+
 
 def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
     """What shapes the results of the modules, as JSON; equal on machines with equal code and libraries.
@@ -38,11 +49,13 @@ def shape(*modules: str, unused: Collection[str] = ()) -> dict[str, Any]:
     """
     reached = closure(*modules, unused=unused)
     outside = {name for module in reached for name in imported(module) if not is_ours(name)}
-    return {
+    told = {
         "code": {module: meaning(module) for module in reached},
         "libraries": libraries.versions(name for name in outside if name.split(".")[0] not in sys.stdlib_module_names),
         "models": models(reached),
     }
+    hashes.keep()
+    return told
 
 
 def closure(*modules: str, unused: Collection[str] = ()) -> list[str]:
@@ -62,33 +75,30 @@ def closure(*modules: str, unused: Collection[str] = ()) -> list[str]:
 
 def meaning(module: str) -> str:
     """A hash of the module's syntax tree without docstrings: an edited comment changes nothing."""
-    return _meaning(_text(module))
+    return _facts(module).meaning
 
 
 def models(modules: list[str]) -> dict[str, str]:
-    """The hashes of the files of MODELS that the modules name."""
+    """The hashes of the files of MODELS, and of those beside the modules, that the modules name."""
     spec = find_spec(MODELS)
-    folder = Path(spec.origin or "").parent / "models" if spec else Path(MODELS)
-    named = {name for module in modules for name in _strings(_text(module))}
-    files = sorted(path for path in folder.glob("*") if path.name in named)
+    folders = {Path(spec.origin or "").parent / "models"} if spec else set()
+    folders |= {file_of(module).parent for module in modules}
+    named = {name for module in modules for name in _facts(module).strings}
+    files = sorted(path for folder in folders for path in folder.glob("*.*") if path.name in named)
     return {path.name: digest for path, digest in zip(files, hashes.contents(files), strict=True)}
 
 
 def imported(module: str) -> set[str]:
     """The modules that the module's file names in its imports, but for those for type checkers alone."""
     names: set[str] = set()
-    for node in _nodes(_text(module)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= {name for name in inner if is_ours(name)} or {node.module}
+    for source, taken in _facts(module).imports:
+        names |= {name for name in (f"{source}.{part}" for part in taken) if is_ours(name)} or {source}
     return names
 
 
 def kinds(module: str) -> set[str]:
     """The kinds of plugins that the module loads: plugins.load("detectors", ...)."""
-    return _kinds(_text(module))
+    return set(_facts(module).kinds)
 
 
 def is_ours(module: str) -> bool:
@@ -102,43 +112,38 @@ def file_of(module: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
-def _text(module: str) -> str:
-    return file_of(module).read_text(encoding="utf-8")
+def _facts(module: str) -> Facts:
+    text = file_of(module).read_text(encoding="utf-8")
+    return Facts(*hashes.remembered(_OWN + text, lambda: list(_looked_up(text))))
 
 
-@cache
-def _tree(text: str) -> ast.Module:
-    return ast.parse(text)
+def _looked_up(text: str) -> Facts:
+    tree = ast.parse(text)
+    nodes = _nodes(tree)
+    imports: list[tuple[str, list[str]]] = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            imports += [(alias.name, []) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports.append((node.module, [alias.name for alias in node.names]))
+    strings = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value}
+    calls = [n for n in nodes if isinstance(n, ast.Call) and n.args and isinstance(n.func, ast.Attribute)]
+    loads = [call.args[0] for call in calls if ast.unparse(call.func) == "plugins.load"]
+    kinds = {str(kind.value) for kind in loads if isinstance(kind, ast.Constant)}
+    meaning = hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest()
+    return Facts(meaning, imports, sorted(s for s in strings if re.fullmatch(r"[\w-]+\.\w+", s)), sorted(kinds))
 
 
-@cache
-def _meaning(text: str) -> str:
-    return hashlib.sha256(json.dumps(_plain(_tree(text))).encode()).hexdigest()
-
-
-@cache
-def _nodes(text: str) -> list[ast.AST]:
+def _nodes(tree: ast.Module) -> list[ast.AST]:
     """All nodes, but for those under `if TYPE_CHECKING`."""
     nodes: list[ast.AST] = []
-    todo: list[ast.AST] = [_tree(text)]
+    todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
         nodes.append(node)
         guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         todo += node.orelse if isinstance(node, ast.If) and guarded else ast.iter_child_nodes(node)
     return nodes
-
-
-@cache
-def _strings(text: str) -> set[str]:
-    return {n.value for n in _nodes(text) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-
-
-@cache
-def _kinds(text: str) -> set[str]:
-    calls = [n for n in _nodes(text) if isinstance(n, ast.Call) and n.args and isinstance(n.func, ast.Attribute)]
-    loads = [call.args[0] for call in calls if ast.unparse(call.func) == "plugins.load"]
-    return {str(kind.value) for kind in loads if isinstance(kind, ast.Constant)}
 
 
 def _plain(node: Any) -> Any:

@@ -1,14 +1,20 @@
-"""hashes: of the bytes of files, remembered while a file is the one that was read, as DVC does it."""
+"""hashes: of the bytes of files, remembered while a file is the one that was read, as DVC does it.
+
+And what else takes long to find out, and is told by a text alone.
+"""
 
 import hashlib
+import json
 import os
 import sqlite3
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from deepfake.base.cache import store
 
@@ -68,9 +74,30 @@ def folder(root: Path) -> str:
     return digest.hexdigest()
 
 
+def remembered(text: str, find_out: Callable[[], Any]) -> Any:
+    """What is found out of a text, as JSON; asked for once, and kept for other processes by `keep`."""
+    key, known = hashlib.sha256(text.encode()).hexdigest(), _facts(store())
+    if key not in known:
+        known[key] = json.dumps(find_out())
+    return json.loads(known[key])
+
+
+def keep() -> None:
+    """Keep what this process found out of texts."""
+    with closing(_memory()) as memory, suppress(sqlite3.OperationalError), memory:
+        memory.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", _facts(store()).items())
+
+
+@cache
+def _facts(place: Path) -> dict[str, str]:
+    with closing(_memory()) as memory:
+        return dict(memory.execute("SELECT text, fact FROM facts").fetchall())
+
+
 def forget() -> None:
-    """Drop what is known of files that are gone."""
+    """Drop what is known of files that are gone, and of texts."""
     with closing(_memory()) as memory, memory:
+        memory.execute("DELETE FROM facts")
         gone = [row for row in memory.execute("SELECT path FROM hashes").fetchall() if not os.path.isfile(row[0])]  # noqa: PTH113 (of bytes)
         memory.executemany("DELETE FROM hashes WHERE path = ?", gone)
 
@@ -96,6 +123,7 @@ def _opened(place: Path | str) -> sqlite3.Connection:
             "CREATE TABLE IF NOT EXISTS hashes"
             " (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, inode INTEGER, sha256 TEXT)"
         )
+        memory.execute("CREATE TABLE IF NOT EXISTS facts (text TEXT PRIMARY KEY, fact TEXT)")  # of a text: by its hash
     except sqlite3.DatabaseError:
         memory.close()
         raise

@@ -47,7 +47,7 @@ def tracks(kept: pd.DataFrame, names: Sequence[str], folder: Path) -> dict[str, 
 
 def look(track: Track) -> Floats:
     """(128,): the mean descriptor of the faces of a track."""
-    images = [frame.rgb() for frame in video.read(track.shard) if frame.index in track.places]
+    images = [frame.rgb() for frame in video.stored(track.shard) if frame.index in track.places]
     side = (likeness.SIDE, likeness.SIDE)
     chips = [np.asarray(cv2.resize(image, side, interpolation=cv2.INTER_CUBIC), np.uint8) for image in images]
     return np.asarray(np.mean([likeness.descriptor(chip) for chip in chips], axis=0))
@@ -97,5 +97,5 @@ def pictures(pairs: pd.DataFrame, kept: pd.DataFrame, folder: Path) -> video.Ima
 
 
 def _tiles(track: Track) -> list[video.Images]:
-    images = [tile(frame.rgb(), 0) for frame in video.read(track.shard) if frame.index in track.places]
+    images = [tile(frame.rgb(), 0) for frame in video.stored(track.shard) if frame.index in track.places]
     return images + [np.full_like(images[0], 255)] * (FACES - len(images))

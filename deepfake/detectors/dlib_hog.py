@@ -4,6 +4,7 @@ Source: Dalal and Triggs, CVPR 2005; King, "Max-margin object detection", arXiv 
 """
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dlib
@@ -12,6 +13,8 @@ import numpy as np
 from deepfake.base.opencv import cv2
 from deepfake.faces import DLIB_5, Detector, Face, dlib_landmarks
 from deepfake.video import Images
+
+MODEL = "frontal_faces.svm"  # dlib.get_frontal_face_detector() as a file, which is read at once: dlib unpacks its own
 
 
 class DlibHog:
@@ -25,8 +28,8 @@ class DlibHog:
 
     @cached_property
     def hog(self) -> Any:
-        """The detector, in a quarter of a second: only a process that searches waits for it."""
-        return dlib.get_frontal_face_detector()
+        """The detector: only a process that searches reads it."""
+        return dlib.fhog_object_detector(str(Path(__file__).with_name(MODEL)))
 
     def detect(self, image: Images) -> list[Face]:
         grey = np.asarray(
@@ -38,5 +41,5 @@ class DlibHog:
 
 
 def build(weights: str | None) -> Detector:
-    """The detector; it is compiled into dlib, `weights` is not used."""
+    """The detector; its model is dlib's own, `weights` is not used."""
     return DlibHog()

@@ -67,6 +67,6 @@ def items(kept: "pd.DataFrame", frames: Path) -> list[Item]:
 def work(item: Item, folder: Path, p: Params) -> dict[str, Any] | None:
     """One video: the means over its frames; None where the faces fill them all."""
     boxes = item.args["boxes"]
-    pictures = (frame for frame in video.read(item.inputs[0]) if str(frame.index) in boxes)
+    pictures = (frame for frame in video.stored(item.inputs[0]) if str(frame.index) in boxes)
     measured = [own for frame in pictures if (own := numbers(frame.rgb(), boxes[str(frame.index)]))]
     return {name: float(np.mean([own[name] for own in measured])) for name in NUMBERS} if measured else None

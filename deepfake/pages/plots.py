@@ -56,7 +56,7 @@ def faces_sheet(faces: "pd.DataFrame", labels: "pd.Series[int]", folder: Path) -
         chosen = tracks[tracks["video_id"].map(labels) == label]
         chosen = chosen.iloc[spread(len(chosen), 48)]
         files = [folder / f"{row.video_id}/{row.track}.mkv" for row in chosen.itertuples()]
-        tiles = [tile(next(video.read(file)).rgb(), label) for file in files]
+        tiles = [tile(next(video.stored(file)).rgb(), label) for file in files]
         rows += [tiles[start : start + 12] for start in range(0, len(tiles), 12)]
     return sheet(rows)
 

@@ -1,4 +1,4 @@
-"""frame: one picture of a video as arrays: in colour, in grey, or its planes as they are."""
+"""frame: one picture of a video as arrays: in colour, whole or in parts, in grey, or its planes as they are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +7,13 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation
 
-from deepfake.player.filters import EXACT, ROUNDED, reformatted
+from deepfake.player.filters import EXACT, ROUNDED, filtered, reformatted
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
+
+AROUND = 4  # px beside a part that are converted with it: the next one is often near
+EDGE = 4  # px beside these: what their colours are made of
+PARTED = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # formats of which parts are converted
 
 # the levels 16 to 235 of limited range, as 0 to 255
 WIDENED = np.clip((255 * (np.arange(256) - 16) + 109) // 219, 0, 255).astype(np.uint8)
@@ -28,6 +32,17 @@ class Frame:
         if self.picture.format.name == "gbrp":  # faces are stored so: nothing to convert
             return np.ascontiguousarray(self.picture.to_ndarray())
         return np.ascontiguousarray(reformatted(self.picture, format="rgb24", interpolation=EXACT).to_ndarray())
+
+    def view(self) -> "View":
+        """The same, for those who look at parts of it."""
+        return View(self)
+
+    def sampled(self, side: int) -> Images:
+        """(side, side, 3) uint8 RGB: the pixels of a grid over the frame."""
+        small = reformatted(
+            self.picture, width=side, height=side, format="rgb24", interpolation=Interpolation.POINT | ROUNDED
+        )
+        return np.asarray(small.to_ndarray(), np.uint8)
 
     def grey(self, side: int | None = None) -> Images:
         """(H, W) uint8: brightness by the picture's own matrix, black 0 and white 255, contiguous.
@@ -64,3 +79,38 @@ class Frame:
             lengths[part.plane] += part.width * ((part.bits + 7) // 8)
         whole = [np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1) for plane in picture.planes]
         return [lines[:, :length] for lines, length in zip(whole, lengths, strict=True)]
+
+
+class View:
+    """A frame's (H, W, 3) uint8 RGB, converted where it is looked at: view[top:bottom, left:right]."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        height, width = frame.picture.height, frame.picture.width
+        self.shape = (height, width, 3)
+        self.box = (width, height, 0, 0)  # left, top, right, bottom of what is converted: nothing
+        self.pixels: Images
+
+    def __getitem__(self, place: tuple[slice, slice]) -> Images:
+        """The part, with the bytes that it has in the whole; not to be written to."""
+        (top, bottom, _), (left, right, _) = (part.indices(side) for part, side in zip(place, self.shape, strict=False))
+        x, y, right_, bottom_ = self.box
+        if left < x or top < y or right > right_ or bottom > bottom_:
+            x, y, *_ = self._convert(min(left, x), min(top, y), max(right, right_), max(bottom, bottom_))
+        return self.pixels[top - y : bottom - y, left - x : right - x]
+
+    def _convert(self, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
+        """Convert the part and what is around it, or all where that is not much more; the new box."""
+        picture, (height, width, _) = self.frame.picture, self.shape
+        left, top = max(0, left - AROUND), max(0, top - AROUND)
+        right, bottom = min(width, right + AROUND), min(height, bottom + AROUND)
+        small = 2 * (right - left) * (bottom - top) < width * height
+        if small and picture.format.name in PARTED and not (width % 2 or height % 2):
+            x, y = (max(0, edge - EDGE) // 2 * 2 for edge in (left, top))
+            wide, high = (min(width, right + EDGE) - x + 1) // 2 * 2, (min(height, bottom + EDGE) - y + 1) // 2 * 2
+            part, _ = filtered(picture, [("crop", f"{wide}:{high}:{x}:{y}")])
+            self.pixels = Frame(0, 0.0, part).rgb()[top - y : bottom - y, left - x : right - x]
+            self.box = (left, top, right, bottom)
+        else:
+            self.pixels, self.box = self.frame.rgb(), (0, 0, width, height)
+        return self.box

@@ -56,6 +56,7 @@ class Reading:
 
     Upright, of square pixels, whole frames, BT.709 and standard range. Decoded in order rather than sought: a seek
     lands on different frames in different codecs. Raises Unreadable at once, Damaged after the last good frame.
+    A file is `ours` where video.save or video.recording wrote it.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Reading:
         *,
         seconds: float | None = None,
         needed: bool = False,
+        ours: bool = False,
     ) -> None:
-        self.path, self.upright = path, upright
+        self.path, self.upright, self.ours = path, upright, ours
         self.needed = needed  # only what the wanted frames need is decoded; where that cannot be told, the whole
         self.seconds = seconds  # after which nothing more is decoded
         self.wanted = None if wanted is None else frozenset(wanted)  # indices
@@ -77,7 +79,7 @@ class Reading:
         self.info: Info  # from the first frame on
 
     def __iter__(self) -> Iterator[Frame]:
-        with opened(self.path) as (container, stream):
+        with opened(self.path, self.ours) as (container, stream):
             todo = self._plan()
             places = {time: place for place, time in enumerate(todo.times)} if todo else {}
             decoding: Animation | Still | Decoding = Decoding(container, stream, todo)

@@ -75,6 +75,7 @@ IMAGES = frozenset(  # which are videos of one frame
 # what a file may hold beside what it shows: a cover, small pictures for seeking, the tiles of a large picture
 BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 BUFFER = 2**20  # bytes that are read at once
+FIRST = {"probesize": "32", "analyzeduration": "0"}  # bytes and us at the least that are looked at: one frame
 
 
 class Unreadable(Exception):
@@ -94,8 +95,10 @@ def is_video(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def opened(path: Path, ours: bool = False) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and the stream of it that is shown. Raises Unreadable.
+
+    Of a file of `ours` the first frame tells all; of others FFmpeg decodes several before it says what they are.
 
     FFmpeg is handed an open file and the suffix of its name alone: it would read `12:30.mp4` and `concat:a` as
     addresses and `%03d.jpg` as many files. A file that tells it to open others (a playlist) is refused.
@@ -111,9 +114,8 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
     with file:
         file.name = f"video{path.suffix}" if path.suffix.isascii() and path.suffix[1:].isalnum() else "video"
         try:
-            container = av.open(
-                file, "r", options={"protocol_whitelist": "none"}, metadata_errors="replace", buffer_size=BUFFER
-            )
+            options = {"protocol_whitelist": "none"} | (FIRST if ours else {})
+            container = av.open(file, "r", options=options, metadata_errors="replace", buffer_size=BUFFER)
         except av.error.FFmpegError as error:
             raise Unreadable("decode_error", f"not a readable video: {error.strerror}") from None
         with container:
