@@ -226,7 +226,7 @@ def test_a_failing_item_leaves_the_out_as_it_was(lab):
 def test_a_killed_run_goes_on_where_it_was(lab, tmp_path, monkeypatch):
     store = Path(os.environ["ITEM_CACHE"])
     path = os.pathsep.join([str(tmp_path), str(Path(code.__file__).parents[2])])
-    environment = os.environ | {"PYTHONPATH": path, "SLEEP_AT": "02"}
+    environment = os.environ | {"PYTHONPATH": path, "SLEEP_AT": "17"}  # the third: the largest are made first
     command = [sys.executable, "-c", RUN]
     killed = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
     until(lambda: any("half.txt" in names for *_, names in os.walk(store)))  # rglob fails where a folder is renamed

@@ -85,7 +85,8 @@ def make(items: Sequence[Item], work: Work, params: Params, *, label: str, plugi
     missing = {entry: item for item, entry in zip(items, entries, strict=True) if entry not in kept}
     if missing:
         _check_writable()
-        parallel.run(partial(_fill, work=work, params=params), list(missing.items()), label, frames=int)
+        todo = sorted(missing.items(), key=lambda job: -_size(job[1]))  # no large one is waited for at the end
+        parallel.run(partial(_fill, work=work, params=params), todo, label, frames=int)
         moved = dict(zip(missing, _entries(kind, list(missing.values()), shape), strict=True))
         for entry, now in moved.items():
             _settle(entry, now)
@@ -150,6 +151,15 @@ def _fill(job: tuple[Path, Item], work: Work, params: Params) -> int:
         disk.settle(new)
         _place(new, entry)
     return len(value) if isinstance(value, list) else int(value.get("frames") or 0) if isinstance(value, dict) else 0
+
+
+def _size(item: Item) -> int:
+    """Bytes of its inputs; what cannot be read is soon done."""
+    sizes = 0
+    for path in item.inputs:
+        with suppress(OSError):
+            sizes += path.stat().st_size
+    return sizes
 
 
 def _settle(entry: Path, now: Path) -> None:
