@@ -82,7 +82,10 @@ def fit(validation: pd.DataFrame, p: CalibrateParams) -> tuple[Scoring, dict[str
     known |= {"loss": loss(logits.label, scores), "loss_uncalibrated": loss(logits.label, expit(plain(logits, way)))}
     known |= {"selective_accuracy": selective(logits.label, odds)}
     known |= {"calibrator": kind, "tracks": way, "untrained": untrained(known)}
-    known |= {"novelty": novelty.bound(validation, p.unlike)}
+    measured = [name for name in ("distance", "drawn") if name in validation and validation[name].notna().all()]
+    alarms = p.unlike / max(1, len(measured))  # those of both add up
+    known |= {"novelty": novelty.bound(validation, alarms)}
+    known |= {"drawn": novelty.bound(validation, alarms, "drawn")} if "drawn" in measured else {}
     return scoring, known
 
 

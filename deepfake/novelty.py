@@ -99,23 +99,25 @@ class Gaussian:
         return cls(**load_file(path))
 
 
-def of_videos(validation: pd.DataFrame) -> "pd.Series[float]":
+def of_videos(validation: pd.DataFrame, by: str = "distance") -> "pd.Series[float]":
     """How far each video of validation is: the mean of its tracks by their faces, each the mean over members."""
-    own = validation.groupby(["video_id", "track", "member"])[["distance", "faces"]].mean()
+    own = validation.groupby(["video_id", "track", "member"])[[by, "faces"]].mean()
     tracks = own.groupby(["video_id", "track"]).mean()
-    weighed = (tracks["distance"] * tracks["faces"]).groupby("video_id").sum()
+    weighed = (tracks[by] * tracks["faces"]).groupby("video_id").sum()
     return weighed / tracks["faces"].groupby("video_id").sum()
 
 
-def bound(validation: pd.DataFrame, alarms: float) -> dict[str, Any] | None:
+def bound(validation: pd.DataFrame, alarms: float, by: str = "distance") -> dict[str, Any] | None:
     """The distance beyond which a video is unlike the training data, and what that costs; None where nothing is known.
+
+    `by` is the column of the distances: "drawn" has the odds that faces are drawn.
 
     alarms: the share of new videos of validation's kind that may be taken for unlike. The bound is a distance of
     validation's own, the k-th of n; a new one is beyond it with a probability of at most 1 - k / (n + 1).
     """
-    if not alarms or "distance" not in validation or validation["distance"].isna().any():
+    if not alarms or by not in validation or validation[by].isna().any():
         return None
-    distances = np.sort(of_videos(validation).to_numpy(float))
+    distances = np.sort(of_videos(validation, by).to_numpy(float))
     rank = min(len(distances), int(np.ceil((len(distances) + 1) * (1 - alarms) - 1e-9)))
     return {
         "bound": float(distances[rank - 1]),

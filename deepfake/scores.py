@@ -25,6 +25,7 @@ class TrackScore:
     logits: tuple[float, ...]  # of its sequences, above 0 = fake
     faces: int  # that were looked at: the weight of the track
     distance: float | None = None  # of its features from those of the training; None where nobody knows
+    drawn: float | None = None  # the odds that it is drawn and was never filmed; None where nobody knows
 
     @property
     def logit(self) -> float:

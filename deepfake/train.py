@@ -15,6 +15,7 @@ from deepfake.base import code, items, libraries
 from deepfake.base.errors import UserError
 from deepfake.base.memory import keep_memory
 from deepfake.base.tables import DIGITS
+from deepfake.drawings import Drawings
 from deepfake.inference import device
 from deepfake.learning import resume
 from deepfake.learning.batches import Tracks, with_blends
@@ -32,6 +33,7 @@ class TrainParams(Architecture, Learning):
     """The network and how it learns."""
 
     trainable: str  # of the encoder: all | head (nothing) | norm_only | last_<n>_layers
+    drawings: bool = False  # whether to learn besides, by the encoder as it was, what is drawn and was never filmed
 
     def idle(self) -> set[str]:
         """What the loss, schedule or head that is chosen has no use for."""
@@ -49,6 +51,7 @@ class Learnt:
     epoch: int
     validation: pd.DataFrame  # a row a sequence: video_id, label, group, track, sequence, logit, faces, distance
     known: Gaussian | None  # what the faces of train look like; None where there are too few
+    drawings: Drawings | None = None  # what tells drawings from them, where that is learnt
 
 
 def fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: float = 0.0) -> list[Learnt]:
@@ -104,8 +107,9 @@ def _fit(train: Tracks, val: Tracks, p: TrainParams, curves: Path, self_blend: f
         resume.restore(done["curves"], curves)
     learner.load_state_dict(done["state_dict"])
     known = known_of(train, p, network.side)
-    validation = validation_of(network.to(device()).eval(), val, p, known)
-    return Learnt(network.cpu(), int(done["epoch"]), validation, known)
+    drawings = drawings_of(train, p) if p.drawings else None
+    validation = validation_of(network.to(device()).eval(), val, p, known, drawings)
+    return Learnt(network.cpu(), int(done["epoch"]), validation, known, drawings)
 
 
 def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) -> None:
@@ -149,12 +153,25 @@ def _learn(learner: Learner, p: TrainParams, curves: Path, state: resume.State) 
 
 def known_of(train: Tracks, p: TrainParams, side: int) -> Gaussian | None:
     """What the faces of train look like, as they are filmed; of at most MOST tracks, by chance."""
-    plain = np.flatnonzero(train.table["copy"] == 0)
-    chosen = np.sort(np.random.default_rng(p.seed).permutation(plain)[:MOST])
-    return Gaussian.fit(np.stack([look(train[int(index)], side) for index in chosen])) if len(chosen) else None
+    chosen = some(train, train.table["copy"] == 0, p.seed)
+    return Gaussian.fit(np.stack([look(train[index], side) for index in chosen])) if chosen else None
 
 
-def validation_of(network: Network, val: Tracks, p: TrainParams, known: Gaussian | None) -> pd.DataFrame:
+def drawings_of(train: Tracks, p: TrainParams) -> Drawings:
+    """What tells drawings from the reals of train; of at most MOST tracks, by chance."""
+    chosen = some(train, (train.table["copy"] == 0) & (train.table["label"] == 0), p.seed)
+    return Drawings.fit([train[index] for index in chosen], p, train.forging.degradation, p.seed)
+
+
+def some(train: Tracks, rows: "pd.Series[bool]", seed: int) -> list[int]:
+    """The places of some of the rows, at most MOST, sorted."""
+    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(rows))[:MOST]
+    return sorted(int(index) for index in chosen)
+
+
+def validation_of(
+    network: Network, val: Tracks, p: TrainParams, known: Gaussian | None, drawings: Drawings | None = None
+) -> pd.DataFrame:
     """What the network says of validation: a row a sequence, as calibrate reads it."""
     rows = []
     for index, clip in enumerate(val.table[["video_id", "label", "group", "track"]].to_dict("records")):
@@ -162,6 +179,7 @@ def validation_of(network: Network, val: Tracks, p: TrainParams, known: Gaussian
         clip["faces"] = len(faces)
         far = None if known is None else float(known.distance(look(faces, network.side)[None])[0])
         clip["distance"] = None if far is None else round(far, DIGITS)
+        clip |= {} if drawings is None else {"drawn": round(drawings.odds(faces), DIGITS)}
         rows += [clip | {"sequence": number, "logit": round(logit, DIGITS)} for number, logit in enumerate(logits)]
     return pd.DataFrame(rows)
 
@@ -169,7 +187,8 @@ def validation_of(network: Network, val: Tracks, p: TrainParams, known: Gaussian
 def shape_of(train: Tracks, val: Tracks, p: TrainParams, self_blend: float) -> list[Any]:
     """All that shapes a training, as JSON: settings, code, libraries, and data by the keys of their files."""
     network = (f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
-    made_of = code.shape(__name__, *network, unused=() if self_blend else ("deepfake.pseudo",))
+    unused = () if self_blend or p.drawings else ("deepfake.pseudo", "deepfake.drawings")
+    made_of = code.shape(__name__, *network, unused=unused)
     data = [[t.table.to_json(), list(map(str, [*t.files, *t.redrawn])), t.margin] for t in (train, val)]
     weights: Any = items.content(Path(p.pretrained)) if isinstance(p.pretrained, str) else None
     if p.pretrained is True:

@@ -15,9 +15,10 @@ CHOSEN_BY = {  # kind of plugin: the key of params.yaml that chooses one
     "models.encoders": "train.encoder",
     "models.heads": "train.head",
 }
-USED_BY = {  # package or module: the key that gives it a use
-    "deepfake.pseudo": "augment.self_blend",
-    "deepfake.dataset.lookalikes": "controls.faces",
+USED_BY = {  # package or module: the keys that give it a use
+    "deepfake.pseudo": ("augment.self_blend", "train.drawings"),
+    "deepfake.drawings": ("train.drawings",),
+    "deepfake.dataset.lookalikes": ("controls.faces",),
 }
 ELSEWHERE = {("extra", "layouts"): "evaluate.extra.layout"}  # of a stage and kind, where another key chooses
 WEIGHTS = {  # stage: the key that may name a file: of weights, a list
@@ -49,7 +50,7 @@ def names() -> list[str]:
 
 def made_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What shapes the results of a stage beside its inputs and params. A choice that is wrong is left to the stage."""
-    unused = [package for package, key in USED_BY.items() if not value(settings, key)]
+    unused = [package for package, keys in USED_BY.items() if not any(value(settings, key) for key in keys)]
     own = code.closure(f"stages.{name}", unused=unused)
     loaded = {kind for module in own for kind in code.kinds(module)}
     chosen = [f"deepfake.{kind}.{plugin}" for kind in sorted(loaded) for plugin in choices(name, kind, settings)]

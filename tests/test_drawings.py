@@ -1,0 +1,115 @@
+"""drawings: what is drawn is told from what was filmed, by weights that saw photographs, and said as a reason."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from small import architecture
+
+from deepfake import drawings
+from deepfake.base.errors import UserError
+from deepfake.drawings import Drawings
+from deepfake.pseudo import drawing
+from deepfake.pseudo.degrade import Degradation
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+BACKBONE = "mobilenetv3_small_050"
+
+
+def photographs(count: int, seed: int, side: int = 96) -> list[np.ndarray]:
+    """Tracks of two frames: a few soft spots of light under grain, as sensors leave it."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] / side
+    tracks = []
+    for _ in range(count):
+        image = np.full((side, side, 3), 128.0)
+        for cx, cy, width in rng.uniform(0.1, 0.9, (6, 3)):
+            image += np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (width / 4) ** 2)[..., None] * rng.uniform(-90, 90, 3)
+        tracks.append((image + rng.normal(0, 14, (2, side, side, 3))).clip(0, 255).astype(np.uint8))
+    return tracks
+
+
+@pytest.mark.parametrize("way", drawing.WAYS)
+def test_each_way_of_drawing_takes_what_is_fine(way):
+    (images,) = photographs(1, seed=0)
+    for seed in range(3):
+        drawn = way(images[0], np.random.default_rng(seed))
+        assert drawn.shape == images[0].shape
+        assert drawn.dtype == np.uint8
+        assert fine(drawn) < 0.8 * fine(images[0])
+
+
+def fine(image: np.ndarray) -> float:
+    """The mean step from a pixel to the next."""
+    return float(np.abs(np.diff(image.astype(float), axis=0)).mean())
+
+
+def test_all_frames_are_drawn_alike_and_the_same_draw_draws_the_same():
+    (images,) = photographs(1, seed=0)
+    still = np.stack([images[0]] * 2)
+    for seed in range(8):
+        first, second = drawing.drawn(still, np.random.default_rng(seed))
+        assert np.array_equal(first, second)
+        assert np.array_equal(first, drawing.drawn(still, np.random.default_rng(seed))[0])
+        assert not np.array_equal(first, images[0])
+
+
+def test_a_real_and_its_drawing_are_degraded_alike():
+    still = np.full((2, 64, 64, 3), 90, np.uint8)  # of which every drawing is the same picture, or another colour
+    noisy = Degradation(noise=1.0)
+    pairs = drawings.examples((still, (0, 0)), noisy)
+    assert pairs.shape == (drawings.COPIES, 2, 2, 64, 64, 3)
+    grain = pairs.astype(float).std((-3, -2)).mean(-1)  # of each: COPIES, 2, T
+    assert (grain > 0.5).all()
+    np.testing.assert_allclose(grain[:, 0], grain[:, 1], rtol=0.2)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "photographs.pth"
+    torch.save(timm.create_model(BACKBONE, num_classes=0).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(weights) -> Drawings:
+    a = architecture(encoder="timm", backbone=BACKBONE, pretrained=str(weights), side=96)
+    return Drawings.fit(photographs(40, seed=1), a, Degradation(), seed=0)
+
+
+def test_drawings_of_what_it_never_saw_are_told(fitted):
+    reals = photographs(20, seed=2)
+    drawn = [drawing.drawn(images, np.random.default_rng(number)) for number, images in enumerate(reals)]
+    odds = [[fitted.odds(images) for images in tracks] for tracks in (reals, drawn)]
+    assert np.mean(np.array(odds[0])[:, None] < np.array(odds[1])[None]) > 0.9  # AUC
+
+
+def test_it_is_the_same_from_a_file_and_half_the_size(fitted, tmp_path):
+    fitted.save(tmp_path / "a.safetensors")
+    again = Drawings.load(tmp_path / "a.safetensors")
+    for images in photographs(3, seed=3):
+        assert again.odds(images) == fitted.odds(images)
+    count = sum(value.numel() for value in fitted.layers.state_dict().values())
+    assert (tmp_path / "a.safetensors").stat().st_size < 2 * count + 50_000
+
+
+def test_the_layers_are_those_of_the_weights_as_they_were(fitted, weights):
+    before = torch.load(weights, weights_only=True)
+    for name, value in fitted.layers.state_dict().items():
+        torch.testing.assert_close(value, before[name], atol=1e-3, rtol=1e-3)
+    assert set(fitted.layers.state_dict()) < set(before)  # those after the layer that is looked at are let go
+
+
+def test_without_weights_of_photographs_there_is_nothing_to_tell_them_by():
+    with pytest.raises(UserError, match="weights from photographs"):
+        Drawings.fit(photographs(3, seed=0), architecture(), Degradation(), seed=0)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 9])
+def test_of_a_track_some_faces_are_looked_at_spread_over_it(count):
+    faces = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    chosen = drawings.some(faces)[:, 0, 0, 0].tolist()
+    assert chosen == sorted(set(chosen))
+    assert (chosen[0], chosen[-1], len(chosen)) == (0, count - 1, min(count, drawings.FRAMES))
