@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from deepfake.base.disk import aside
 from deepfake.player.animation import Animation, moves
+from deepfake.player.colour import UNSAID, encodable
 from deepfake.player.decoding import Clock, rate, shown
 from deepfake.player.filters import EXACT, ROUNDED, Kind, filtered, kind, reformatted
 from deepfake.player.frame import Frame, Images, View
@@ -27,7 +28,6 @@ __all__ += ["encode", "images", "is_video", "over", "packet_times", "probe", "re
 
 MILLISECOND = Fraction(1, 1000)  # s, the tick of Matroska's clock
 WIDEST = 16384  # px, of a side that H.264 holds
-UNSAID = 2  # of a matrix: BT.601 is meant, or RGB
 INTRA = {"preset": "ultrafast", "g": "1", "threads": "1"}
 SITED = {"chroma_sample_location": "left"}  # where most video has its colours: H.264 implies it, FFV1 has to say it
 
@@ -145,9 +145,7 @@ def encode(path: Path, images: Iterable[Images], fps: float, *, bitrate: int = 0
     count = 0
     with aside(path) as new, _writer(new, "libx264", "yuv420p", options, clock=1 / rate, rate=rate) as put:
         for count, image in enumerate(images, start=1):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            picture = reformatted(picture, format="yuv420p", dst_color_range=ColorRange.MPEG, interpolation=EXACT)
-            put(picture, count - 1)
+            put(encodable(image), count - 1)
     return count
 
 

@@ -9,6 +9,7 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from deepfake import video
+from deepfake.player.copying import remade
 
 
 def frames(images, form="rgb24", fps=25.0) -> list[video.Frame]:
@@ -126,6 +127,42 @@ def test_the_matrix_and_range_of_a_video_are_honoured_and_kept(tmp_path, space, 
     assert np.abs(shown[0, 8, 8::16].astype(int) - colors).max() <= 2
     video.save(tmp_path / "a.mkv", video.read(tmp_path / "a.mp4"))
     np.testing.assert_array_equal(video.images(tmp_path / "a.mkv"), shown)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "number"), [(64, 48, 5), (1278, 64, 5), (1280, 64, 1), (64, 576, 5), (64, 578, 1)]
+)
+def test_a_matrix_that_is_not_said_is_that_which_players_take(tmp_path, width, height, number):
+    colors = np.array([[255, 0, 0], [0, 200, 30], [20, 40, 240]], np.uint8)
+    image = np.zeros((height, width, 3), np.uint8)
+    for i, color in enumerate(colors):
+        image[:, i * width // 3 : (i + 1) * width // 3] = color
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    space = Colorspace.ITU709 if number == 1 else Colorspace.ITU601
+    with av.open(tmp_path / "a.mp4", "w") as file:
+        stream = file.add_stream("libx264", rate=25, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        file.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=space)))
+        file.mux(stream.encode())
+    with av.open(tmp_path / "a.mp4") as file:
+        assert next(file.decode(video=0)).colorspace == 2  # it does not say
+    middles = np.array([width // 6, width // 2, 5 * width // 6])
+    for read in (video.read, video.stored):
+        assert np.abs(next(read(tmp_path / "a.mp4")).rgb()[height // 2, middles].astype(int) - colors).max() <= 2
+    video.save(tmp_path / "a.mkv", video.read(tmp_path / "a.mp4"))
+    assert np.abs(video.images(tmp_path / "a.mkv")[0, height // 2, middles].astype(int) - colors).max() <= 2
+
+
+@pytest.mark.parametrize(("size", "said"), [((64, 48), 2), ((1280, 720), 1)])
+def test_what_is_encoded_says_its_matrix_where_it_is_large(tmp_path, size, said):
+    image = np.full((size[1], size[0], 3), (200, 30, 60), np.uint8)
+    video.encode(tmp_path / "a.mp4", [image] * 2, 25.0, crf=10)
+    remade(tmp_path / "b.mp4", tmp_path / "a.mp4", [(0.0, image), (0.04, image)])
+    for name in ("a.mp4", "b.mp4"):
+        with av.open(tmp_path / name) as file:
+            assert next(file.decode(video=0)).colorspace == said
+        shown = next(video.read(tmp_path / name)).rgb()
+        assert np.abs(shown[size[1] // 2, size[0] // 2].astype(int) - (200, 30, 60)).max() <= 3
 
 
 def test_faces_are_recorded_without_loss(tmp_path, noise):

@@ -4,6 +4,9 @@ Light is scaled so that the white of paper (203 cd/m2) is the screen's white; wh
 rolled off (BT.2390), by the brightest of red, green and blue, so that hues stay; colours outside of BT.709 are clipped.
 Sources: ITU-R BT.2100-2 (PQ, HLG), BT.2390-10 5.4.1 (roll-off), BT.2408-7 (203 cd/m2), BT.2087 and BT.1886.
 
+A picture that does not say by which matrix its YUV is meant is of BT.709 where it is large, else of BT.601, as players
+take it.
+
 All arithmetic on pixels is single operations of float64, which round alike everywhere, and tables; powers are taken
 in the tables alone.
 """
@@ -15,9 +18,10 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from deepfake.player.filters import EXACT, reformatted
+from deepfake.player.frame import Images
 
 PAPER = 203.0  # cd/m2, diffuse white
 PEAK = 1000.0  # cd/m2, of the brightest light that is told apart
@@ -41,7 +45,10 @@ WIDE: dict[int, tuple[tuple[float, float, float], ...]] = {  # light of these pr
     ColorPrimaries.SMPTE431: P3,
     ColorPrimaries.SMPTE432: P3,
 }
+YUV = ("yuv", "nv", "p0", "p2", "p4", "y2", "uyvy", "yvyu", "ya")  # how the names of such formats begin
 SAME = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+LARGE = 1280, 576  # px: from this width on, and above this height
+BT709, UNSAID = 1, 2  # matrices, as streams count them; UNSAID is RGB's, too
 DIGITS = 7  # of the tables' entries: no machine's powers are so far apart that one is rounded to another number
 
 Light = np.ndarray[Any, np.dtype[np.float64]]
@@ -55,6 +62,29 @@ def transfer(picture: av.VideoFrame) -> str:
 def primaries(picture: av.VideoFrame) -> str:
     """The name of a picture's primaries: bt709, bt2020, smpte432 ...; "" where they are not said."""
     return _name(ColorPrimaries, picture.color_primaries)
+
+
+def assumed(picture: av.VideoFrame) -> av.VideoFrame:
+    """The picture, which from now on says its matrix where it is large."""
+    if picture.colorspace == UNSAID and large(picture.width, picture.height) and picture.format.name.startswith(YUV):
+        picture.colorspace = BT709
+    return picture
+
+
+def large(width: int, height: int) -> bool:
+    """Whether players take a picture of this size for one of BT.709."""
+    return width >= LARGE[0] or height > LARGE[1]
+
+
+def encodable(image: Images) -> av.VideoFrame:
+    """An (H, W, 3) uint8 RGB image of even sides as yuv420p of limited range, by the matrix of its size."""
+    how: dict[str, Any] = {"format": "yuv420p", "dst_color_range": ColorRange.MPEG, "interpolation": EXACT}
+    high_definition = large(image.shape[1], image.shape[0])
+    how |= {"dst_colorspace": Colorspace.ITU709} if high_definition else {}
+    picture = reformatted(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"), **how)
+    if high_definition:
+        picture.colorspace = BT709
+    return picture
 
 
 def standard(picture: av.VideoFrame) -> av.VideoFrame:

@@ -15,6 +15,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
 from deepfake.base.disk import aside
+from deepfake.player.colour import encodable
 from deepfake.player.frame import Images
 from deepfake.player.source import opened
 
@@ -41,7 +42,8 @@ def remade(target: Path, path: Path, pictures: Iterable[tuple[float, Images]]) -
             fitted = np.zeros((stream.height, stream.width, 3), np.uint8)
             high, wide = min(len(image), stream.height), min(image.shape[1], stream.width)
             fitted[:high, :wide] = image[:high, :wide]
-            picture = av.VideoFrame.from_ndarray(fitted, format="rgb24")
+            picture = encodable(fitted)
+            stream.codec_context.colorspace = picture.colorspace
             last = max(last + 1, round(time * CLOCK))
             picture.pts, picture.time_base = last, Fraction(1, CLOCK)
             sound.until(time)

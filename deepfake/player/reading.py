@@ -95,6 +95,7 @@ class Reading:
             upright.profiled = stream.codec_context.name in PROFILED
             whole = (done for shot in decoding for done in fields(*shot))
             for time, picture in chain(whole, (done for _ in (0,) for done in fields.rest())):
+                colour.assumed(picture)
                 if ratio != stream.codec_context.sample_aspect_ratio or not self.times:
                     ratio = stream.codec_context.sample_aspect_ratio  # it may change on the way
                     aspect = (
