@@ -1,7 +1,8 @@
 """bundle: trained networks and detectors on disk: weights as safetensors, the rest as JSON and CSV. No code, no pickle.
 
 What train leaves is a folder of networks; calibrate adds the card that makes a detector of it: how videos are prepared,
-how logits become P(fake), and the model file of the face detector, if it has one. It needs nothing outside itself.
+how logits become P(fake), and the model file of the face detector, if it has one; describe adds what it was measured
+on. It needs nothing outside itself. What the cards hold: cards.py.
 """
 
 import os
@@ -11,18 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from deepfake import cards
 from deepfake.base import tables
 from deepfake.base.disk import aside, link
 from deepfake.base.errors import UserError
-from deepfake.base.params import Params
+from deepfake.cards import Card, MemberCard, NetworksCard, Origin, broken
 from deepfake.dataset import videos
 from deepfake.dataset.files import printable
 from deepfake.novelty import Gaussian
+from deepfake.scope import Scope
 from deepfake.scores import Scoring
 
 if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
@@ -32,90 +34,6 @@ BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, mad
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
 SECTIONS = ("extract", "detect", "filter")  # of params.yaml: how videos are prepared
 KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
-FORMAT = 5
-READABLE = (3, 4, FORMAT)  # 3 does not say what its training looked like, nor 4 what it was made of
-LABELS = ("real", "fake")  # what P = 0 and P = 1 are called
-MOST = 2**28  # px of a sequence that a network may be shown, 1024 frames of 512 px
-TRAIN_ANEW = "train it anew: dvc repro --force train"
-
-
-class MemberCard(Params):
-    """What is said of one network."""
-
-    weights: str  # its file in the folder
-    settings: dict[str, Any]  # section train of params.yaml
-    epoch: int  # that it is of, from 0
-    known: str = ""  # the file of what the faces of its training look like; "": nobody noted it
-
-
-class Origin(Params):
-    """What networks were made of; the revision and date are those of the commit that publishes them."""
-
-    labels: tuple[str, ...] = LABELS
-    data: str = ""  # sha256 of the faces that were learnt from and validated on
-    split: str = ""  # sha256 of which videos these are, and on which side
-    libraries: dict[str, str] = Field(default_factory=dict)  # versions of those that shaped the training
-    revision: str = ""  # of git, where it was published
-    date: str = ""  # of that revision
-    licence: str = ""  # as who published it said
-
-
-class NetworksCard(Params):
-    """What train says of its networks."""
-
-    format: int
-    members: list[MemberCard] = Field(min_length=1)
-    origin: Origin = Origin()
-
-
-class Card(Params):
-    """What makes a detector of networks."""
-
-    format: int
-    params: dict[str, dict[str, Any]]  # sections of params.yaml: extract, detect, filter
-    scoring: Scoring
-    validation: dict[str, Any]  # how well it did there; `untrained`: why it cannot be trusted, or ""
-    files: dict[str, str]  # sha256 of each other file
-    origin: Origin = Origin()
-
-
-class Novelty(BaseModel):
-    """What is unlike the training data."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    bound: float = Field(gt=0)  # the distance from which on a video is
-
-
-class Validated(BaseModel):
-    """What the validation of a card must say; it may say more."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    auc: float = Field(ge=0, le=1)
-    untrained: str
-    novelty: Novelty | None = None
-    selective_accuracy: dict[str, float] = {}
-
-
-class Settings(BaseModel):
-    """What a network's settings must say, whatever it is made of."""
-
-    encoder: str
-    backbone: str | None
-    head: str
-    sampling: Literal["spread", "contiguous"]
-    frames: int = Field(gt=0)  # of a sequence
-    side: int = Field(gt=0)  # px of its faces
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.frames * self.side**2 > MOST:
-            raise ValueError(f"{self.frames} frames of {self.side} px are more than fit into memory")
-        return self
-
-
-C = TypeVar("C", NetworksCard, Card)
 
 
 @dataclass(frozen=True)
@@ -145,7 +63,7 @@ def save_networks(
                 member.known.save(new / card.known)
             members.append(card)
         tables.write(new / VALIDATION, validation)
-        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members, origin=origin or Origin()))
+        cards.write(new / NETWORKS, NetworksCard(format=cards.FORMAT, members=members, origin=origin or Origin()))
 
 
 def save(
@@ -154,8 +72,12 @@ def save(
     params: dict[str, dict[str, Any]],
     scoring: Scoring,
     validation: dict[str, Any],
+    scope: Scope | None = None,
 ) -> None:
-    """Write the detector's folder: what `networks` holds, the face detector's model file, and the card."""
+    """Write the detector's folder: what `networks` holds, the face detector's model file, and the card.
+
+    `scope`: of a detector that was measured, and is written in another form.
+    """
     with aside(folder) as new:
         new.mkdir()
         for file in sorted(networks.iterdir()):
@@ -166,13 +88,25 @@ def save(
         files = {file.name: _digest(file) for file in sorted(new.iterdir())}
         figures = tables.rounded(validation)
         origin = read_networks(networks).origin
-        card = Card(format=FORMAT, params=params, scoring=scoring, validation=figures, files=files, origin=origin)
-        _write(new / CARD, card)
+        card = Card(format=cards.FORMAT, params=params, scoring=scoring, validation=figures, files=files, origin=origin)
+        cards.write(new / CARD, card.model_copy(update={"scope": scope}))
+
+
+def describe(folder: Path, detector: Path, scope: Scope) -> None:
+    """Write a detector whose card says what it was measured on; all other files are the same. Raises UserError."""
+    detector = home(detector)
+    vacant(folder, detector)
+    card = read(detector)
+    with aside(folder) as new:
+        new.mkdir()
+        for name in sorted(card.files):
+            link(detector / name, new / name)
+        cards.write(new / CARD, card.model_copy(update={"format": cards.FORMAT, "scope": scope}))
 
 
 def read_networks(folder: Path) -> NetworksCard:
     """What is said of the networks of a folder. Raises UserError."""
-    return _read(folder / NETWORKS, NetworksCard)
+    return cards.read(folder / NETWORKS, NetworksCard)
 
 
 def home(folder: Path, or_builtin: bool = False) -> Path:
@@ -199,36 +133,28 @@ def read(folder: Path) -> Card:
 
     Raises UserError.
     """
-    card = _read(folder / CARD, Card)
+    card = cards.read(folder / CARD, Card)
     for name, digest in card.files.items():
         if Path(name).name != name:
             raise broken(folder, f"{CARD}: files: {printable(name)} is not in its folder")
         if not os.path.isfile(folder / name):  # noqa: PTH113 (a Path raises for a name that is too long)
-            raise UserError(f"no trained detector: {folder / printable(name)} is missing", TRAIN_ANEW)
+            raise UserError(f"no trained detector: {folder / printable(name)} is missing", cards.TRAIN_ANEW)
         try:
             same = _digest(folder / name) == digest
         except OSError as error:
             raise broken(folder, f"{printable(name)}: {error.strerror}") from None
         if not same:
             raise broken(folder, f"{printable(name)} is not what the card says")
-    check(folder, CARD, Validated, card.validation, "validation")
+    cards.check(folder, CARD, cards.Validated, card.validation, "validation")
     if missing := [name for name in SECTIONS if name not in card.params]:
         raise broken(folder, f"{CARD}: params.{missing[0]}: Field required")
     networks = read_networks(folder)
     for number, member in enumerate(networks.members):
-        check(folder, NETWORKS, Settings, member.settings, f"members.{number}.settings")
+        cards.check(folder, NETWORKS, cards.Settings, member.settings, f"members.{number}.settings")
     for where, name in _named(card, networks).items():
         if not isinstance(name, str) or name not in card.files:
             raise broken(folder, f"{where}: names no file of it")
     return card
-
-
-def check(folder: Path, name: str, model: type[BaseModel], values: Any, section: str) -> None:
-    """Raises UserError where a section of a card is not as the model says."""
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        raise broken(folder, f"{name}: {said(error, section)}") from None
 
 
 def _named(card: Card, networks: NetworksCard) -> dict[str, Any]:
@@ -256,14 +182,15 @@ def read_validation(folder: Path) -> pd.DataFrame:
 def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
     """Write the networks' folder of all members of the detectors; their logits of validation.
 
-    Raises UserError where they prepare videos differently, or were validated on different ones.
+    Nothing is said of what they were measured on: together they are another detector. Raises UserError where they
+    prepare videos differently, or were validated on different ones.
     """
-    cards = [read(detector) for detector in detectors]
+    own = [read(detector) for detector in detectors]
     validations = [read_validation(detector) for detector in detectors]
     first = detectors[0]
-    for detector, card, validation in zip(detectors, cards, validations, strict=True):
+    for detector, card, validation in zip(detectors, own, validations, strict=True):
         for section in SECTIONS:
-            if card.params[section] != cards[0].params[section]:
+            if card.params[section] != own[0].params[section]:
                 raise UserError(f"{detector}: other settings of {section} than {first}", "train them alike")
         if labels_of(validation) != labels_of(validations[0]):
             raise UserError(f"{detector}: validated on other videos than {first}", "use the same splits")
@@ -281,9 +208,9 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
                 members.append(member.model_copy(update={"weights": name, "known": known}))
         table = pd.concat(validations, ignore_index=True)
         tables.write(new / VALIDATION, table)
-        origins = [card.origin for card in cards]
+        origins = [card.origin for card in own]
         origin = origins[0] if all(other == origins[0] for other in origins) else Origin()
-        _write(new / NETWORKS, NetworksCard(format=FORMAT, members=members, origin=origin))
+        cards.write(new / NETWORKS, NetworksCard(format=cards.FORMAT, members=members, origin=origin))
     return table
 
 
@@ -307,7 +234,7 @@ def halve(folder: Path, detector: Path, licence: str = "") -> int:
                 link(file, new / file.name)
         files = {file.name: _digest(file) for file in sorted(new.iterdir())}
         origin = card.origin.model_copy(update=_revision() | {"licence": licence or card.origin.licence})
-        _write(new / CARD, card.model_copy(update={"format": FORMAT, "files": files, "origin": origin}))
+        cards.write(new / CARD, card.model_copy(update={"format": cards.FORMAT, "files": files, "origin": origin}))
         return sum(file.stat().st_size for file in new.iterdir())
 
 
@@ -324,37 +251,6 @@ def _revision() -> dict[str, str]:
 def labels_of(validation: pd.DataFrame) -> dict[str, int]:
     """The labels of the videos of validation."""
     return {str(name): int(label) for name, label in validation.groupby("video_id")["label"].first().items()}
-
-
-def broken(folder: Path, fault: str) -> UserError:
-    """The error for what is no detector any more, in a line."""
-    return UserError(f"{folder}: a broken bundle: {fault}", TRAIN_ANEW)
-
-
-def said(error: ValidationError, section: str = "") -> str:
-    """The first fault of a section, in a line."""
-    first = error.errors()[0]
-    where = ".".join(filter(None, (section, *map(str, first["loc"]))))
-    return ": ".join(filter(None, (where, first["msg"].removeprefix("Value error, "))))
-
-
-def _read(path: Path, model: type[C]) -> C:
-    if not path.is_file():
-        raise UserError(f"no trained detector: {path} is missing", "train one: dvc repro")
-    try:
-        card = model.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise broken(path.parent, f"{path.name}: {said(error)}") from None
-    except OSError as error:
-        raise broken(path.parent, f"{path.name}: {error.strerror}") from None
-    if card.format not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise UserError(f"{path}: format {card.format}, this version reads {known}", TRAIN_ANEW)
-    return card
-
-
-def _write(path: Path, card: Params) -> None:
-    path.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _digest(path: Path) -> str:

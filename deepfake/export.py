@@ -42,7 +42,7 @@ def export(folder: Path, out: Path, *, int8: bool = False) -> list[float]:
             differences.append(write(plain, member))
             if int8:
                 quantize(plain, networks / sessions.name_of(entry.weights, "int8"))
-        bundle.save(out, networks, loaded.params, card.scoring, card.validation)
+        bundle.save(out, networks, loaded.params, card.scoring, card.validation, card.scope)
     return differences
 
 

@@ -14,10 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from deepfake import bundle, clips, novelty
+from deepfake import bundle, cards, clips, novelty
 from deepfake.clips import padded, resized
 from deepfake.models.network import Architecture, Network, to_clips
 from deepfake.novelty import Gaussian
+from deepfake.scope import Scope
 from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
 
@@ -75,6 +76,7 @@ class Detector:
     scoring: Scoring
     params: dict[str, dict[str, Any]]  # sections of params.yaml: extract, detect, filter
     validation: dict[str, Any]  # what the scoring was fitted on, and how well it did there
+    scope: Scope | None = None  # on what it was measured, and how well it did there; None: nobody wrote it down
 
     @property
     def untrained(self) -> str:
@@ -157,26 +159,26 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
             network = Network(architecture(member.settings))
             network.load_state_dict(load_file(folder / member.weights))
         except ValidationError as error:
-            fault = bundle.said(error, f"members.{number}.settings")
-            raise bundle.broken(folder, f"{bundle.NETWORKS}: {fault}") from None
+            fault = cards.said(error, f"members.{number}.settings")
+            raise cards.broken(folder, f"{bundle.NETWORKS}: {fault}") from None
         except FAULTS as error:
             reason = shorten(str(error), 200)  # one line: torch lists every weight that does not fit
-            raise bundle.broken(folder, f"{member.weights}: {reason}") from None
+            raise cards.broken(folder, f"{member.weights}: {reason}") from None
         members.append(Member(network.to(device()).eval(), member.settings, known_of(folder, member)))
     params = card.params
     if weights := params["detect"]["weights"]:  # it lies in the bundle, wherever that is
         params = params | {"detect": params["detect"] | {"weights": str(folder / weights)}}
-    return Detector(tuple(members), card.scoring, params, card.validation)
+    return Detector(tuple(members), card.scoring, params, card.validation, card.scope)
 
 
-def known_of(folder: Path, member: bundle.MemberCard) -> Gaussian | None:
+def known_of(folder: Path, member: cards.MemberCard) -> Gaussian | None:
     """What the faces of a member's training look like; None of a detector that does not say. Raises UserError."""
     if not member.known:
         return None
     try:
         return Gaussian.load(folder / member.known)
     except FAULTS as error:
-        raise bundle.broken(folder, f"{member.known}: {shorten(str(error), 200)}") from None
+        raise cards.broken(folder, f"{member.known}: {shorten(str(error), 200)}") from None
 
 
 def architecture(settings: Mapping[str, Any]) -> Architecture:

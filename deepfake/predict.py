@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from deepfake import bundle, clips, detect, extract, inference
+from deepfake import bundle, cards, clips, detect, extract, inference
 from deepfake import video as films
 from deepfake.base.tables import DIGITS
 from deepfake.dataset.videos import USABLE
@@ -50,7 +50,7 @@ def load(folder: Path) -> Detector:
 def checked(detector: D, folder: Path) -> D:
     """The same detector. Raises UserError where its params are none of a pipeline."""
     for section, model in ("extract", extract.Policy), ("detect", detect.DetectParams), ("filter", FilterParams):
-        bundle.check(bundle.home(folder), bundle.CARD, model, detector.params[section], f"params.{section}")
+        cards.check(bundle.home(folder), bundle.CARD, model, detector.params[section], f"params.{section}")
     return detector
 
 

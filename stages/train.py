@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake import bundle, redraw
+from deepfake import bundle, cards, redraw
 from deepfake import clips as sequences
 from deepfake.augment import AugmentParams, Margin
 from deepfake.base import code, hashes, params, tables
@@ -63,12 +63,12 @@ def run(
     done("train", f"{number}, of {epochs}, in {time.perf_counter() - start:.0f} s", networks)
 
 
-def origin(table: pd.DataFrame, files: list[Path], p: TrainParams) -> bundle.Origin:
+def origin(table: pd.DataFrame, files: list[Path], p: TrainParams) -> cards.Origin:
     """What the networks were made of: the faces, the split, and the libraries."""
     faces = sorted(f"{digest} {file}" for digest, file in zip(hashes.contents(files), table["file"], strict=True))
     sides = sorted({f"{side} {name}" for side, name in zip(table["split"], table["video_id"], strict=True)})
     parts = (f"deepfake.models.encoders.{p.encoder}", f"deepfake.models.heads.{p.head}")
-    return bundle.Origin(
+    return cards.Origin(
         data=sha256("\n".join(faces).encode()).hexdigest(),
         split=sha256("\n".join(sides).encode()).hexdigest(),
         libraries=code.shape("deepfake.train", *parts)["libraries"],

@@ -14,7 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from deepfake import Detector, bundle
+from deepfake import Detector, bundle, export, scope
 from deepfake.base import plugins
 from deepfake.base.errors import UserError
 from deepfake.bundle import CARD, NETWORKS, VALIDATION
@@ -25,6 +25,7 @@ USUAL = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())[
 TRAIN = USUAL | {"encoder": "cnn", "head": "lstm", "frames": 3, "side": 32, "motion": False}
 BACKBONES = {"timm": "test_resnet", "video": "mc3_18"}
 WEIGHTS = "member_0.safetensors"
+SCOPE = scope.read(Path(__file__).parents[1] / "reports/metrics.json")
 PREPARED = {"extract": {"frames_per_video": 4}, "detect": {"size": 64, "weights": None}, "filter": {"min_side": 30}}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,7 +192,8 @@ FIELD = "Field required"
 @pytest.fixture
 def shipped(tmp_path) -> Path:
     """The folder of a detector that says all, to be spoilt."""
-    return Path(shutil.copytree(bundle.BUILTIN, tmp_path / "detector"))
+    bundle.describe(tmp_path / "detector", Path(shutil.copytree(bundle.BUILTIN, tmp_path / "whole")), SCOPE)
+    return tmp_path / "detector"
 
 
 def spoilt(folder: Path, name: str, keys: tuple, value: object) -> Path:
@@ -205,7 +207,7 @@ def spoilt(folder: Path, name: str, keys: tuple, value: object) -> Path:
         del place[last]
     else:
         place[last] = value
-    (folder / name).unlink()
+    (folder / name).unlink()  # it may be linked
     (folder / name).write_text(json.dumps(content))
     if name != CARD:
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -230,6 +232,16 @@ def spoilt(folder: Path, name: str, keys: tuple, value: object) -> Path:
         (CARD, ("validation", "untrained"), None, "Input should be a valid string"),
         (CARD, ("validation", "novelty", "bound"), GONE, FIELD),
         (CARD, ("validation", "novelty", "bound"), 0, "Input should be greater than 0"),
+        (CARD, ("scope", "video"), GONE, FIELD),
+        (CARD, ("scope", "video", "reals"), -1, "Input should be greater than or equal to 0"),
+        (CARD, ("scope", "video", "reals"), 1.5, "Input should be a valid integer"),
+        (CARD, ("scope", "video", "auc", "value"), 1.5, "Input should be less than or equal to 1"),
+        (CARD, ("scope", "video", "auc", "value"), "0.9", "Input should be a valid number"),
+        (CARD, ("scope", "video", "auc", "high"), 0.0, "low and high are no interval"),
+        (CARD, ("scope", "by_method"), [], "Input should be an object"),
+        (CARD, ("scope", "extra"), {"x": {}}, FIELD),
+        (CARD, ("scope", "held_out"), "x", "Input should be an object"),
+        (CARD, ("scope", "auc"), 0.9, "Extra inputs are not permitted"),
         (NETWORKS, ("members",), [], "List should have at least 1 item"),
         (NETWORKS, ("members", 0, "weights"), "x", "names no file of it"),
         (NETWORKS, ("members", 0, "weights"), ".", "names no file of it"),
@@ -249,8 +261,10 @@ def test_a_card_that_garbles_something_is_said_to_be_broken_and_where(shipped, n
         Detector.load(spoilt(shipped, name, keys, value))
     told = error.value.args[0]
     assert len(told.splitlines()) == 1
-    if value in (10**6, 10**9):  # of two settings together
+    if value in (10**6, 10**9) or keys[-1] == "high":  # of two settings together
         keys = keys[:-1]
+    if keys[-1] == "extra":
+        keys += ("x", "reals")
     assert told.startswith(f"{shipped}: a broken bundle: {name}: {'.'.join(map(str, keys))}: ")
     assert fault in told
 
@@ -282,6 +296,53 @@ def test_a_broken_bundle_is_one_line_of_the_command(shipped, deepfake):
     spoilt(shipped, CARD, ("params", "filter", "min_faces"), GONE)
     code, _, complaint = deepfake("predict", "a.mp4", "--detector", shipped)
     assert (code, len(complaint.splitlines())) == (2, 2)  # and a hint
+
+
+# ---- what it was measured on
+
+
+def test_a_detector_tells_what_it_was_measured_on_and_is_the_same_otherwise(saved, tmp_path):
+    bundle.describe(tmp_path / "described", saved, SCOPE)
+    assert load(tmp_path / "described").scope == SCOPE
+    assert load(saved).scope is None
+    before, after = bundle.read(saved), bundle.read(tmp_path / "described")
+    assert after.model_copy(update={"scope": None}) == before
+    for name in before.files:
+        assert (saved / name).samefile(tmp_path / "described" / name)
+
+
+def test_programs_are_told_what_it_was_measured_on(shipped):
+    assert Detector.load(shipped).scope == SCOPE
+
+
+def test_a_detector_is_not_described_in_its_own_place(saved):
+    with pytest.raises(UserError, match="is the detector itself"):
+        bundle.describe(saved, saved, SCOPE)
+
+
+@pytest.mark.parametrize("form", [3, 4, 5])
+def test_a_detector_of_an_older_format_says_nothing_of_it(saved, form):
+    for name in (NETWORKS, CARD):
+        spoilt(saved, name, ("format",), form)
+    spoilt(saved, CARD, ("scope",), GONE)
+    assert bundle.read(saved).scope is None
+    assert load(saved).scope is None
+
+
+def test_half_the_size_and_another_form_were_measured_as_the_whole(saved, tmp_path):
+    bundle.describe(tmp_path / "described", saved, SCOPE)
+    bundle.halve(tmp_path / "half", tmp_path / "described")
+    assert bundle.read(tmp_path / "half").scope == SCOPE
+    pytest.importorskip("onnxscript")
+    export.export(tmp_path / "half", tmp_path / "exported")
+    assert bundle.read(tmp_path / "exported").scope == SCOPE
+
+
+def test_detectors_together_are_one_that_nobody_measured(saved, tmp_path, deepfake):
+    bundle.describe(tmp_path / "described", saved, SCOPE)
+    code, _, complaint = deepfake("ensemble", tmp_path / "described", tmp_path / "described", "--out", "both")
+    assert code == 0, complaint
+    assert bundle.read(Path("both")).scope is None
 
 
 # ---- several as one

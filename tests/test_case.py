@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from deepfake import bundle, scope
 from deepfake.app.case import credentials, pages
 from deepfake.inference import architecture
 from deepfake.models.network import Network
@@ -107,6 +108,53 @@ def test_the_figures_of_a_test_are_quoted(deepfake, detector, exhibit):
     figure = json.loads(metrics.read_text())["video"]["auc"]
     assert f"{figure:.3f}" in Path("filed/case.html").read_text()
     assert json.loads(Path("filed/case.json").read_text())["test"]["figures"]["auc"][0] == figure
+
+
+@pytest.fixture
+def described(detector, tmp_path) -> Path:
+    """The detector, and on what it was measured."""
+    bundle.describe(tmp_path / "described", detector, scope.read(ROOT / "reports/metrics.json"))
+    return tmp_path / "described"
+
+
+def test_a_detector_alone_says_how_often_it_errs_and_on_what(deepfake, described, exhibit):
+    metrics = json.loads((ROOT / "reports/metrics.json").read_text())
+    assert deepfake("case", exhibit, "--detector", described, "--out", "filed")[0] == 0
+    facts, page = json.loads(Path("filed/case.json").read_text()), Path("filed/case.html").read_text()
+    assert facts["detector"]["scope"]["video"]["auc"]["value"] == metrics["video"]["auc"]
+    for name in ("auc", "eer", "false_positive_rate", "false_negative_rate"):
+        value, low, high = (metrics["video"][f"{name}{end}"] for end in ("", "_low", "_high"))
+        assert pages.between(value, low, high) in page
+    for name, own in metrics["by_method"].items():
+        assert name in page
+        assert pages.between(own["auc"], own["auc_low"], own["auc_high"]) in page
+    assert f"It was measured on these methods of forging: {', '.join(metrics['by_method'])}." in page
+    assert "flatter it" not in page
+    assert deepfake("verify", "filed")[0] == 0
+
+
+def test_a_detector_of_an_unknown_test_says_so(deepfake, detector, exhibit):
+    deepfake("case", exhibit, "--detector", detector, "--out", "filed")
+    page = Path("filed/case.html").read_text()
+    assert "card tells of no test, and none was named" in page
+    assert "does not say on which methods of forging it was measured" in page
+
+
+def test_the_test_that_is_named_is_told_apart_from_another(deepfake, described, exhibit, tmp_path):
+    call = ("case", exhibit, "--detector", described, "--test")
+    deepfake(*call, ROOT / "reports/metrics.json", "--out", "same")
+    page = Path("same/case.html").read_text()
+    assert "The test that whoever wrote this case named is this one." in page
+    assert "Test, AUC" not in page  # it stands there already
+    metrics = json.loads((ROOT / "reports/metrics.json").read_text())
+    metrics["video"]["auc"] = 0.123456
+    (tmp_path / "other.json").write_text(json.dumps(metrics))
+    deepfake(*call, tmp_path / "other.json", "--out", "other")
+    page = Path("other/case.html").read_text()
+    assert "is this one" not in page
+    assert "0.123" in page  # beside what the card says
+    assert pages.between(*(metrics["video"][f"eer{end}"] for end in ("", "_low", "_high"))) in page
+    assert "What its card says of its test" in page
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deepfake import bundle
+from deepfake import bundle, scope
 from deepfake.app import cli, doctor
 from deepfake.base import cache, plugins
 
@@ -178,6 +178,17 @@ def test_a_trained_detector_is_there_or_absent_or_broken():
     assert [check.state for check in doctor.trained()] == ["absent", "ok"]
     Path("models/detector").mkdir(parents=True)
     assert [check.state for check in doctor.trained()] == ["broken", "ok"]
+
+
+def test_a_detector_says_on_what_it_was_tested(tmp_path):
+    file = Path(__file__).parents[1] / "reports/metrics.json"
+    metrics = json.loads(file.read_text())
+    bundle.describe(Path("models/detector"), bundle.BUILTIN, scope.read(file))
+    detail = of(doctor.trained)["models/detector"].detail
+    assert f"test, all test videos: AUC {metrics['video']['auc']:.3f} on " in detail
+    assert f"methods: {', '.join(metrics['by_method'])}" in detail
+    unknown = bundle.read(bundle.BUILTIN).model_copy(update={"scope": None})
+    assert doctor.rank(unknown).endswith("; does not say on what it was tested")
 
 
 def test_the_shipped_detector_may_be_broken(monkeypatch, tmp_path):

@@ -21,9 +21,9 @@ import psutil
 import pytest
 from typer import Exit
 
-from deepfake import video
+from deepfake import bundle, scope, video
 from deepfake.app.cli import main
-from deepfake.app.service import extras, gate, inbox, judge, models, options, pictures
+from deepfake.app.service import extras, gate, inbox, judge, models, options, pictures, words
 from deepfake.app.service.extras import Extra
 from deepfake.app.service.inbox import Inbox, shown_name
 from deepfake.app.service.jobs import Job
@@ -440,3 +440,35 @@ def test_models_are_called_by_their_folders_or_by_their_paths_where_two_are_alik
     assert len({model.sha256 for model in detectors.values()}) == 1
     with pytest.raises(UserError, match="no trained detector"):
         models.load([tmp_path])
+
+
+@pytest.fixture
+def measured(tmp_path) -> scope.Scope:
+    """A scope of two columns, and the detector that ships with it in its card, in `described`."""
+    own = scope.read(Path(__file__).parents[1] / "reports/metrics.json")
+    better = own.video.model_copy(update={"auc": scope.Figure(value=0.75)})
+    whole = own.model_copy(update={"extra": {"celeb": better}})
+    bundle.describe(tmp_path / "described", bundle.BUILTIN, whole)
+    return whole
+
+
+def test_a_model_says_on_what_it_was_measured(measured, tmp_path):
+    [model] = models.load([tmp_path / "described"]).values()
+    assert scope.Scope.model_validate(model.to_dict()["scope"]) == measured
+    doubts = list(words.doubts({"score": None}, model.to_dict()))
+    assert not any("validation" in doubt for doubt in doubts)
+    aucs = {"all test videos": measured.video.auc.value, "celeb": 0.75}
+    for name, auc in aucs.items():
+        start = f"On its test ({name}) it ranked a forged video above a real one in {words.percent(auc)} of the pairs"
+        assert any(doubt.startswith(start) for doubt in doubts)
+    assert f"It was measured on these methods of forging: {measured.methods}." in doubts
+
+
+def test_of_a_model_that_nobody_measured_its_validation_is_told(measured, tmp_path):
+    card = bundle.read(tmp_path / "described").model_copy(update={"scope": None})
+    (tmp_path / "described" / bundle.CARD).write_text(card.model_dump_json())
+    [model] = models.load([tmp_path / "described"]).values()
+    assert model.to_dict()["scope"] is None
+    doubts = list(words.doubts({"score": None}, model.to_dict()))
+    assert any(doubt.startswith("In its own validation it ranked") for doubt in doubts)
+    assert not any("measured" in doubt for doubt in doubts)

@@ -18,7 +18,7 @@ from deepfake.base.errors import UserError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-    from deepfake.bundle import Card
+    from deepfake.cards import Card
 
 MARKS = {"ok": "ok", "absent": "--", "broken": "!!"}  # absent: nothing that is needed; broken: an exit code of 1
 ENCODERS = ("libx264", "libx264rgb", "ffv1", "aac")  # what frames, faces, fakes and their sound are written by
@@ -263,9 +263,17 @@ def trained() -> Iterator[Check]:
 
 
 def rank(card: "Card") -> str:
-    """How well a whole detector tells the videos of its validation, and what it does not know."""
+    """How well a whole detector tells the videos of its validation and of its test, and what it does not know."""
+    from deepfake.scope import spoken
+
     auc = card.validation.get("auc")
     text = f"whole, validation AUC {auc:.3f}" if auc is not None else "whole"
+    if card.scope:
+        text = "; ".join(
+            [text, *(f"test, {figure}" for figure in spoken(card.scope)), f"methods: {card.scope.methods}"]
+        )
+    else:
+        text += "; does not say on what it was tested"
     return text if card.validation.get("novelty") else f"{text}; does not know what is unlike its training data"
 
 

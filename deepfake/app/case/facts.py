@@ -13,13 +13,14 @@ from deepfake.app.case.credentials import credentials
 from deepfake.app.log.answers import content_of, version
 from deepfake.base.errors import UserError
 from deepfake.base.opencv import cv2
+from deepfake.cards import Card
 from deepfake.dataset.files import printable
 from deepfake.measures import evidence
 from deepfake.player import container
 from deepfake.prediction import WINDOW, Prediction
 from deepfake.video import Images
 
-FORM = 1  # of what is written
+FORM = 2  # of what is written
 LIBRARIES = ("av", "dlib-bin", "numpy", "opencv-python-headless", "scipy", "timm", "torch", "torchvision")
 FACES = 5  # pictures of a video, at most
 QUALITY = 90  # of their JPEG
@@ -85,7 +86,7 @@ def opinion(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def about(home: Path, card: bundle.Card) -> dict[str, Any]:
+def about(home: Path, card: Card) -> dict[str, Any]:
     """What the detector is, and what it was measured on."""
     settings = [member.settings for member in bundle.read_networks(home).members]
     return {
@@ -99,6 +100,7 @@ def about(home: Path, card: bundle.Card) -> dict[str, Any]:
         "origin": card.origin.model_dump(mode="json"),
         "scoring": card.scoring.model_dump(),
         "validation": card.validation,
+        "scope": card.scope and card.scope.model_dump(mode="json"),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from deepfake.app.predict.outputs import clock
 from deepfake.pages.document import Pictures, Points, Section, Table, Text, Timeline
+from deepfake.scope import Column, Method, Scope
 
 Facts = Mapping[str, Any]
 
@@ -40,8 +41,8 @@ RATES = {
     "false_negative_rate": "fakes called real",
 }
 UNTESTED = (
-    "No test was named (--test reports/metrics.json): the figures are of the videos that it was calibrated on, and "
-    "flatter it."
+    "The detector's card tells of no test, and none was named (--test reports/metrics.json): the figures are of the "
+    "videos that it was calibrated on, and flatter it."
 )
 ORIGIN = {  # what a detector says it was made of
     "data": "Detector, SHA-256 of the faces it learnt from",
@@ -64,7 +65,7 @@ def sections(f: Facts, pictures: Mapping[str, bytes]) -> Iterator[Section]:
     yield Section("3. What the file says of itself", tuple(container(f["container"])))
     yield Section("4. The detector's opinion", tuple(opinion(f["opinion"], pictures)))
     yield Section("5. What that is worth: known error rates", tuple(errors(f)))
-    yield Section("6. Scope and limits", (Points(LIMITS), Text(SCALE, "dim")))
+    yield Section("6. Scope and limits", (Points([*measured(f["detector"]["scope"]), *LIMITS]), Text(SCALE, "dim")))
     yield Section("7. How it is repeated", tuple(repeat(f)))
     yield Section("8. Examiner", (Table((), [(name, "\n\n") for name in ("Name", "Place and date", "Signature")]),))
 
@@ -197,9 +198,54 @@ def errors(f: Facts) -> Iterator[Text | Table]:
         text = f"at most {known['false_alarms']:.1%}, from {known['videos']} videos"
         rows.append(("Videos like its own that are taken for unlike", text))
     yield Table((), rows)
-    if not (t := f["test"]):
+    own, quoted = f["detector"]["scope"], f["test"]
+    if own:
+        yield from tested(Scope.model_validate(own))
+    if quoted and own and quoted["sha256"] == own["source"]:
+        yield Text("The test that whoever wrote this case named is this one.", "dim")
+    elif quoted:
+        yield from named(quoted)
+    elif not own:
         yield Text(UNTESTED, "dim")
-        return
+
+
+def tested(scope: Scope) -> Iterator[Text | Table]:
+    """What the detector's card says of its test: each column of videos apart, and each method of forging."""
+    yield Text(
+        f"What its card says of its test: {scope.test}. The figures are those of a file whose SHA-256 begins with "
+        f"{scope.source[:16]}."
+    )
+    for name, column in scope.columns.items():
+        yield Table((f"Test, {name}", ""), list(figures(column)))
+    if scope.by_method:
+        head = ("Method of forging", "fakes", "AUC, against all reals", "fakes called real")
+        yield Table(head, [method(name, own) for name, own in scope.by_method.items()])
+
+
+def figures(c: Column) -> Iterator[tuple[str, str]]:
+    """What was measured on some videos."""
+    yield "videos", f"{c.reals} real and {c.fakes} fake, of {c.groups} groups of people"
+    for key, name in RATES.items():
+        figure = getattr(c, key)
+        yield name, between(figure.value, figure.low, figure.high)
+    silent = c.inconclusive
+    share = "" if c.abstained is None else f" ({c.abstained:.1%})"
+    yield "inconclusive, and in no error rate", f"{silent.reals} real, {silent.fakes} fake{share}"
+    if c.unscored is not None:
+        yield "videos without a score, in no figure", str(c.unscored)
+    if best := c.best_baseline:
+        figure = between(best.auc.value, best.auc.low, best.auc.high)
+        yield "best shortcut without a detector, AUC", f"{best.name.replace('_', ' ')}: {figure}"
+
+
+def method(name: str, m: Method) -> tuple[str, int, str, str]:
+    """A method of forging as a row."""
+    auc, missed = (between(figure.value, figure.low, figure.high) for figure in (m.auc, m.false_negative_rate))
+    return name, m.fakes, auc, missed
+
+
+def named(t: Facts) -> Iterator[Text | Table]:
+    """The figures of a file that was named, which may be another detector's."""
     methods = ", ".join(t["methods"]) or "not named"
     yield Text(
         f"Test: {t['reals']} real and {t['fakes']} fake videos of {t['groups']} groups of people; methods: {methods}. "
@@ -207,6 +253,18 @@ def errors(f: Facts) -> Iterator[Text | Table]:
         f"(SHA-256 begins with {t['sha256'][:16]})."
     )
     yield Table((), [(f"Test, {name}", between(*t["figures"][key])) for key, name in RATES.items()])
+
+
+def measured(on_card: Facts | None) -> Iterator[str]:
+    """Which methods of forging it was measured on, and where it did worst, as its card says."""
+    if not on_card:
+        yield "Its card does not say on which methods of forging it was measured."
+        return
+    scope = Scope.model_validate(on_card)
+    yield f"It was measured on these methods of forging: {scope.methods}. Of others nothing was measured."
+    if worst := scope.worst_slice:
+        auc = between(worst.auc.value, worst.auc.low, worst.auc.high)
+        yield f"Of its test it did worst on {worst.name}: AUC {auc}."
 
 
 def between(value: float | None, low: float | None, high: float | None) -> str:

@@ -45,6 +45,7 @@ def _model(name: str, folder: Path) -> Model:
         "networks": [{key: setting[key] for key in ("encoder", "head", "frames", "side")} for setting in settings],
         "untrained": card.validation["untrained"],  # why it cannot be trusted, or ""
         "validation": card.validation,
+        "scope": card.scope and card.scope.model_dump(mode="json"),  # on what it was measured, or None
         "origin": card.origin.model_dump(mode="json"),  # what it was made of
         "params": card.params,  # how videos are prepared for it
         "doubt": card.scoring.doubt,  # nearer to even odds than this, in natural logarithms, nothing is said

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deepfake.scope import Scope
+
 HEADS = {  # wording of a verdict: what a person reads first
     "manipulated": "Looks manipulated",
     "suspicious": "Suspicious",
@@ -43,12 +45,7 @@ def doubts(facts: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     """What speaks against trusting it, a sentence each."""
     if model["untrained"]:
         yield f"This detector did not learn to tell forgeries: {sentence(model['untrained'])}"
-    auc = model["validation"].get("auc")
-    if auc is not None:
-        yield (
-            f"In its own validation it ranked a forged video above a real one in {percent(auc)} of the pairs; "
-            f"{percent(GUESS)} would be guessing."
-        )
+    yield from ranked(model)
     if facts["score"] is not None:
         if facts["status"] != "ok":
             yield f"The file is damaged ({facts['status']}): {sentence(facts['reason'])}"
@@ -56,6 +53,23 @@ def doubts(facts: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
         if most < FEW:
             yield f"No face was seen in more than {most} pictures: little to go by."
     yield "It knows the kinds of forgery that it was trained on; others, and strong compression, may mislead it."
+    if model["scope"]:
+        yield f"It was measured on these methods of forging: {Scope.model_validate(model['scope']).methods}."
+
+
+def ranked(model: Mapping[str, Any]) -> Iterator[str]:
+    """How well it tells forged videos, on its test where its card tells of one, else on its validation."""
+    if model["scope"]:
+        columns = Scope.model_validate(model["scope"]).columns
+        aucs = {f"On its test ({name})": column.auc.value for name, column in columns.items()}
+    else:
+        aucs = {"In its own validation": model["validation"].get("auc")}
+    for where, auc in aucs.items():
+        if auc is not None:
+            yield (
+                f"{where} it ranked a forged video above a real one in {percent(auc)} of the pairs; "
+                f"{percent(GUESS)} would be guessing."
+            )
 
 
 def percent(share: float) -> str:

@@ -5,11 +5,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deepfake.base.errors import UserError
+
+if TYPE_CHECKING:
+    from deepfake.cards import Card
 
 ASSETS = ("index.html", "page.css", "page.js", "judge.js", "pixels.js", "novelty.js")
 CARD = "detector.json"
@@ -73,7 +76,7 @@ def about(folder: Path) -> dict[str, Any]:
         "bound": (validation.get("novelty") or {}).get("bound"),  # of the distance from the training data
         "marks": eyes_and_nose.round(4).tolist(),  # x, y in the square
         "share": round(1 / (1 + 2 * margin), 2),  # of the square's side that the face takes
-        "doubts": list(doubts(validation)),
+        "doubts": list(doubts(card)),
     }
 
 
@@ -89,11 +92,14 @@ def known(folder: Path, member: Any) -> dict[str, Any] | None:
     return {name: np.vectorize(lambda x: float(str(x)))(value).tolist() for name, value in vars(looks).items()}
 
 
-def doubts(validation: dict[str, Any]) -> Iterator[str]:
+def doubts(card: "Card") -> Iterator[str]:
     """What it was measured on, and what speaks against trusting it, a sentence each."""
     from deepfake.app.service import words
 
+    validation = card.validation
     if "videos" in validation:
         count, groups = validation["videos"], validation["groups"]
         yield f"It was validated on {count} videos of {groups} groups of people, from whom it had learnt nothing."
-    yield from words.doubts({"score": None}, {"untrained": validation["untrained"], "validation": validation})
+    scope = card.scope and card.scope.model_dump(mode="json")
+    model = {"untrained": validation["untrained"], "validation": validation, "scope": scope}
+    yield from words.doubts({"score": None}, model)
