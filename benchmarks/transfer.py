@@ -7,32 +7,35 @@ Every video is scored as `deepfake predict` would, as it is and as messengers wo
 again, reals in every copy, fakes in the first one.
 
 AUC of each method against the originals of all, its 95 % interval by bootstrap over people; `own`, how often a fake
-scores higher than the very video it was made of; false alarms and misses at the detector's threshold. The logits of all
-videos go to a table: --logits reads it where it is there, and else writes it. --calibrated writes the detector anew,
-its P(fake), its doubt and what is unlike its data fitted on these videos as they are and as usually sent, by the
-params of data/builtin.
+scores higher than the very video it was made of; `called fake`, of the videos with a verdict; `inconclusive`, of those
+with a score. The logits of all videos go to a table: --logits reads it where it is there, and else writes it.
+--calibrated writes the detector anew, its P(fake), its doubt and what is unlike its data fitted on these videos as they
+are and as usually sent, by the params of data/builtin. --scope writes it anew with these figures in its card.
 """
 
 import argparse
+import hashlib
 import shutil
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 from joblib import Parallel, delayed
 
-from deepfake import bundle, calibrate, inference, video
+from deepfake import bundle, calibrate, evaluate, inference, scope, video
 from deepfake.base import tables
 from deepfake.base.opencv import cv2
 from deepfake.base.parallel import jobs
-from deepfake.measures.intervals import auc
-from deepfake.measures.statistics import Sample
+from deepfake.measures.coverage import coverage
+from deepfake.measures.protocol import EvaluateParams
+from deepfake.measures.scoring import judged
 from deepfake.predict import prepared
-from deepfake.scores import THRESHOLD, TrackScore
+from deepfake.scores import TrackScore
 
 COPIES = {  # how large, and H.264's crf, of what a messenger sends on
     "light": (1.0, 26),
@@ -40,7 +43,9 @@ COPIES = {  # how large, and H.264's crf, of what a messenger sends on
     "heavy": (0.5, 32),
 }
 AS_IT_IS = "as it is"
-RESAMPLES = 1000
+TEST = EvaluateParams(seed=0, resamples=1000, shuffles=1, prevalence=0.5, min_coverage=0.0)
+WORDS = "real clips, and a fake of each by every method of deepfake forge (benchmarks/transfer.py)"
+FITTED = ", on which its P(fake) and its doubt were fitted, too"
 PARAMS = Path(__file__).parents[1] / "data" / "builtin" / "params.yaml"
 
 
@@ -96,37 +101,77 @@ def scored(folder: Path, file: str, copy: str) -> list[dict[str, object]]:
     return rows or [about | {"track": -1, "logit": np.nan, "faces": 0, "distance": None}]
 
 
-def measured(table: pd.DataFrame, detector: inference.Detector) -> str:
-    """The report in Markdown."""
+def judgements(table: pd.DataFrame, detector: inference.Detector) -> pd.DataFrame:
+    """A row for each video and copy: its score and verdict, as the detector gives them for the logits of its tracks."""
     names = ["file", "copy", "label", "method", "group", "source"]
     rows = []
     for about, tracks in table.groupby(names):
-        usable = tracks.dropna(subset="logit")
-        voices = [TrackScore((logit,), faces) for logit, faces in zip(usable["logit"], usable["faces"], strict=True)]
-        rows.append(dict(zip(names, about, strict=True)) | {"score": detector.score(voices) if voices else np.nan})
-    videos = pd.DataFrame(rows)
-    lines = ["| copy | method | videos | no score | AUC | 95 % interval | own | called fake |", "|---|" + "---|" * 7]
+        usable = tracks.dropna(subset="logit").astype({"distance": object})
+        usable["distance"] = usable["distance"].where(usable["distance"].notna(), None)
+        voices = [TrackScore((row.logit,), row.faces, row.distance) for row in usable.itertuples()]
+        row = dict(zip(names, about, strict=True)) | {"status": tracks["status"].iloc[0], "score": np.nan}
+        if voices:
+            judgement = judged(detector, voices)
+            row |= {"score": judgement.score, "verdict": judgement.verdict}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*names, "status", "score", "verdict"])
+
+
+def parts(videos: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame, pd.DataFrame]]:
+    """Of each copy its reals beside the fakes of nobody, of each method, and of all: copy, method, reals, fakes."""
     for copy in [AS_IT_IS, *COPIES]:
         part = videos[videos["copy"] == copy]
-        if part.empty:
-            continue
-        reals = part[part["label"] == 0]
-        lines.append(f"| {copy} | real | {counts(reals)} | | | | {called(reals)} |")
-        for method, fakes in part[part["label"] == 1].groupby("method"):
-            lines.append(f"| {copy} | {method} | {counts(fakes)} | {ranked(reals, fakes)} | {called(fakes)} |")
-        fakes = part[part["label"] == 1]
+        reals, fakes = (part[part["label"] == label] for label in (0, 1))
+        if len(part):
+            yield copy, "real", reals, fakes.head(0)
+        for method, own in fakes.groupby("method"):
+            yield copy, str(method), reals, own
         if len(fakes):
-            lines.append(f"| {copy} | all | {counts(fakes)} | {ranked(reals, fakes)} | {called(fakes)} |")
+            yield copy, "all", reals, fakes
+
+
+def measured(videos: pd.DataFrame) -> str:
+    """The report in Markdown."""
+    head = "| copy | method | videos | no score | inconclusive | AUC | 95 % interval | own | called fake |"
+    lines = [head, "|---|" + "---|" * 8]
+    for copy, method, reals, fakes in parts(videos):
+        figures = column(pd.concat([reals, fakes]))
+        kind, shown = ("fakes", fakes) if len(fakes) else ("reals", reals)
+        silent = figures["inconclusive"][kind]
+        lost = int(shown["score"].isna().sum())
+        answered = figures[kind] - silent
+        called = (shown["verdict"] == "fake").sum()
+        ranks = " | | " if kind == "reals" else f"{ranked(figures)} | {above(reals, fakes):.2f}"
+        counts = f"{len(shown)} | {lost} | {silent}"
+        lines.append(f"| {copy} | {method} | {counts} | {ranks} | {called} of {answered} |")
     return "\n".join(lines)
+
+
+def described(videos: pd.DataFrame, report: str, detector: Path) -> scope.Scope:
+    """What the report says, for the detector's card; a copy that was sent stands as a further dataset."""
+    figures: dict[str, Any] = {"by_method": {}, "extra": {}}
+    for copy, method, reals, fakes in parts(videos):
+        own = column(pd.concat([reals, fakes]))
+        if copy == AS_IT_IS:
+            figures |= {"video": own, "coverage": own["coverage"]}  # the last is of all methods
+            if method not in ("real", "all"):
+                figures["by_method"][method] = own
+        else:
+            figures["extra"][f"sent on, {copy}"] = own
+    fitted = set(bundle.read_validation(detector)["video_id"]) & set(named(videos))
+    return scope.of(figures, hashlib.sha256(report.encode()).hexdigest(), WORDS + FITTED * bool(fitted))
+
+
+def column(videos: pd.DataFrame) -> dict[str, Any]:
+    """Every figure of some videos, as evaluate has them, and how many of them were scored."""
+    return evaluate.of_rows(videos.dropna(subset="score"), TEST) | {"coverage": coverage(videos)}
 
 
 def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
     """Write the detector with the scoring that fits the logits of these videos."""
     rows = table[table["copy"].isin((AS_IT_IS, "usual"))].dropna(subset="logit")
-    stems = [Path(file).stem for file in rows["file"]]
-    names = [f"{method}/{stem} {copy}" for method, stem, copy in zip(rows["method"], stems, rows["copy"], strict=True)]
     columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "distance", "member"]
-    validation = rows.assign(video_id=names, sequence=0, member=0)[columns].sort_values(["video_id", "track"])
+    validation = rows.assign(video_id=named(rows), sequence=0, member=0)[columns].sort_values(["video_id", "track"])
     settings = yaml.safe_load(PARAMS.read_text())["calibrate"]
     with TemporaryDirectory() as scratch:
         for file in detector.iterdir():
@@ -137,24 +182,23 @@ def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
         bundle.save(out, Path(scratch), bundle.read(detector).params, scoring, figures)
 
 
-def counts(videos: pd.DataFrame) -> str:
-    return f"{len(videos)} | {videos['score'].isna().sum()}"
+def named(videos: pd.DataFrame) -> list[str]:
+    """What a video and its copy are called among those of a validation."""
+    columns = zip(videos["method"], videos["file"], videos["copy"], strict=True)
+    return [f"{method}/{Path(file).stem} {copy}" for method, file, copy in columns]
 
 
-def ranked(reals: pd.DataFrame, fakes: pd.DataFrame) -> str:
-    """AUC, its interval, and how often a fake scores above its own original."""
-    both = pd.concat([reals, fakes]).dropna(subset="score")
-    figures = auc(Sample.rows(both["label"], both["score"], both["group"]), RESAMPLES, seed=0)
+def ranked(figures: dict[str, Any]) -> str:
+    """AUC and its interval."""
     ends = "" if figures["auc_low"] is None else f"{figures['auc_low']:.3f} to {figures['auc_high']:.3f}"
+    return f"{evaluate.shown(figures['auc'])} | {ends}"
+
+
+def above(reals: pd.DataFrame, fakes: pd.DataFrame) -> float:
+    """How often a fake scores above its own original."""
     own = reals.set_index("source")["score"].reindex(fakes["source"]).to_numpy()
     known = np.isfinite(own) & fakes["score"].notna().to_numpy()
-    above = (fakes["score"].to_numpy() > own)[known].mean()
-    return f"{figures['auc']:.3f} | {ends} | {above:.2f}"
-
-
-def called(videos: pd.DataFrame) -> str:
-    known = videos["score"].dropna()
-    return f"{(known >= THRESHOLD).sum()} of {len(known)}"
+    return float((fakes["score"].to_numpy() > own)[known].mean())
 
 
 def main() -> None:
@@ -165,9 +209,10 @@ def main() -> None:
     parser.add_argument("--logits", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--calibrated", type=Path, help="a new folder")
+    parser.add_argument("--scope", type=Path, help="a new folder")
     parser.add_argument("--copies", default="light,usual,heavy", help="of " + ", ".join(COPIES))
     arguments = parser.parse_args()
-    videos = listed(arguments.forged)
+    videos, detector = listed(arguments.forged), bundle.home(arguments.detector)
     if arguments.logits and arguments.logits.is_file():
         table = pd.read_csv(arguments.logits)
     else:
@@ -175,17 +220,21 @@ def main() -> None:
         todo = [(row.file, AS_IT_IS) for row in videos.itertuples()]
         todo += list(product(videos["file"][videos["label"] == 0], copies))
         todo += list(product(videos["file"][videos["label"] == 1], [c for c in copies if c == "usual"]))
-        results = Parallel(n_jobs=jobs(), verbose=1)(delayed(scored)(arguments.detector, *pair) for pair in todo)
+        results = Parallel(n_jobs=jobs(), verbose=1)(delayed(scored)(detector, *pair) for pair in todo)
         table = pd.DataFrame([row for rows in results for row in rows])
         if arguments.logits:
             table.to_csv(arguments.logits, index=False)
     table = table.merge(videos, on="file")
     if arguments.calibrated:
-        calibrated(table, arguments.detector, arguments.calibrated)
-    report = measured(table, inference.load(arguments.calibrated or arguments.detector))
-    print(report)
+        calibrated(table, detector, arguments.calibrated)
+        detector = arguments.calibrated
+    verdicts = judgements(table, inference.load(detector))
+    report = measured(verdicts) + "\n"
+    print(report, end="")
     if arguments.out:
-        arguments.out.write_text(report + "\n")
+        arguments.out.write_text(report)
+    if arguments.scope:
+        bundle.describe(arguments.scope, detector, described(verdicts, report, detector))
 
 
 if __name__ == "__main__":
