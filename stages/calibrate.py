@@ -13,7 +13,7 @@ from stages.command import In, Metric, Out, done, main
 
 def run(
     networks: In = Path("models/networks"),
-    detector: Out = Path("models/detector"),
+    detector: Out = Path("models/calibrated"),
     report: Metric = Path("reports/calibrate.json"),
 ) -> None:
     """Fit the scoring on validation, and write the detector with all that it needs to score a video."""

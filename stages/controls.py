@@ -18,7 +18,7 @@ SAID = {True: "fine", False: "WRONG", None: "open"}
 
 
 def run(
-    detector: In = Path("models/detector"),
+    detector: In = Path("models/calibrated"),
     videos: In = Path("data/videos.csv"),
     frames: In = Path("data/frames"),
     faces: In = Path("data/faces"),

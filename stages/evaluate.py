@@ -20,7 +20,7 @@ from stages.command import In, Metric, Out, Plot, done, main
 
 
 def run(
-    detector: In = Path("models/detector"),
+    detector: In = Path("models/calibrated"),
     videos: In = Path("data/videos.csv"),
     kept: In = Path("data/kept.parquet"),
     splits: In = Path("data/splits.csv"),

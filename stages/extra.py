@@ -19,7 +19,7 @@ from stages.command import In, Out, done, main
 
 
 def run(
-    detector: In = Path("models/detector"),
+    detector: In = Path("models/calibrated"),
     videos: In = Path("data/videos.csv"),
     splits: In = Path("data/splits.csv"),
     scores: Out = Path("reports/extra.csv"),

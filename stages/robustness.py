@@ -15,7 +15,7 @@ from stages.command import In, Metric, Out, Plot, done, main
 
 
 def run(
-    detector: In = Path("models/detector"),
+    detector: In = Path("models/calibrated"),
     frames: In = Path("data/frames"),
     predictions: In = Path("reports/predictions.csv"),
     scores: Out = Path("reports/robustness.csv"),

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from deepfake import video
+from deepfake import bundle, video
 from deepfake.base import params, tables
 from deepfake.base.errors import UserError
 from deepfake.dataset.videos import read
@@ -119,7 +119,9 @@ def project(heads, tmp_path_factory, saved_detector) -> Path:
         key: policy[key] for key in ("seconds", "sampling", "frames_per_video", "fps", "stride", "max_side", "crf")
     }
     saved_detector(
-        folder / "models/detector", [(Network(architecture(settings)).eval(), settings)], prepared | {"extract": policy}
+        folder / "models/calibrated",
+        [(Network(architecture(settings)).eval(), settings)],
+        prepared | {"extract": policy},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JOBS", "1")
@@ -164,7 +166,7 @@ def test_a_further_dataset_has_a_column_of_its_own_and_is_in_no_split(inside, ca
         "some known/anna.mp4": "identity::a",
     }
     assert table["status"]["strangers/fake/broken.mp4"] == "decode_error"
-    prediction = predict.predict(inside / "strangers/real/8.mp4", inference.load(inside / "models/detector"))
+    prediction = predict.predict(inside / "strangers/real/8.mp4", inference.load(inside / "models/calibrated"))
     assert table["score"]["strangers/real/8.mp4"] == prediction.score
     assert {name: (inside / name).read_bytes() for name in before} == before
 
@@ -181,6 +183,16 @@ def test_a_further_dataset_has_a_column_of_its_own_and_is_in_no_split(inside, ca
     gaps = [f - r for f in own["score"][own["label"] == 1] for r in own["score"][own["label"] == 0]]
     assert strangers["auc"] == pytest.approx(np.mean([(gap > 0) + (gap == 0) / 2 for gap in gaps]))
     assert strangers["best_baseline"]["auc"] is not None
+
+    import_module("stages.describe").run()
+    card = bundle.read(inside / "models/detector")
+    assert {name: (own.reals, own.fakes, own.auc.value) for name, own in card.scope.extra.items()} == {
+        name: (own["reals"], own["fakes"], own["auc"]) for name, own in figures["extra"].items()
+    }
+    assert card.scope.extra["strangers"].unscored == 1
+    first = (inside / "models/detector" / bundle.CARD).read_bytes()
+    import_module("stages.describe").run()
+    assert (inside / "models/detector" / bundle.CARD).read_bytes() == first
 
 
 def test_what_is_there_is_not_scored_again(inside, capsys):

@@ -20,6 +20,7 @@ LIGHT = {  # what a stage may not import: seconds, though nothing is to be done
     "split": HEAVY,
     "augment": {"torch"},
     "calibrate": {"torch", "albumentations"},
+    "describe": HEAVY,
     "demo": {"torch"},
 }
 

@@ -135,7 +135,7 @@ def test_a_videos_score_is_that_of_the_stages(inside, tracks, head):
 
 def test_evaluate_writes_what_predict_says(inside, saved_detector):
     whole = detector()
-    saved_detector(inside / "models/detector", [(whole.members[0].network, whole.members[0].settings)], whole.params)
+    saved_detector(inside / "models/calibrated", [(whole.members[0].network, whole.members[0].settings)], whole.params)
     import_module("stages.extra").run()
     import_module("stages.evaluate").run()
     written = read(inside / "reports/predictions.csv").set_index("video_id")
@@ -143,7 +143,7 @@ def test_evaluate_writes_what_predict_says(inside, saved_detector):
     assert sorted(written.index) == sorted([*SCORED, *UNSCORED])
     assert sorted(set(parts["video_id"])) == sorted(SCORED)
     for name, row in written.iterrows():
-        prediction = predict(Path("videos", name), load(inside / "models/detector"))
+        prediction = predict(Path("videos", name), load(inside / "models/calibrated"))
         assert prediction.status == row["status"]
         assert prediction.score == (pytest.approx(row["score"], abs=1e-5) if name in SCORED else None)
         assert prediction.verdict == (row["verdict"] if name in SCORED else None)

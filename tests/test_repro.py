@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from deepfake import bundle, scope
 from deepfake.dataset.videos import read
 
 STAGES = ["code", "demo", "extract", "detect", "filter", "split", "augment", "redraw", "train", "calibrate"]
-STAGES += ["extra", "evaluate", "controls", "report"]
+STAGES += ["extra", "evaluate", "controls", "describe", "report"]
 BUNDLED = ["calibrate"]  # the stage that writes how videos are prepared beside the weights
 FACES = ["demo", "detect", *BUNDLED, "extra"]  # who looks at faces, or at their landmarks
 VIDEOS = 16
@@ -78,6 +79,21 @@ def test_the_detector_says_what_it_was_made_of(finished):
     assert (origin["revision"], origin["licence"]) == ("", "")  # until it is published
 
 
+def test_the_detector_says_on_what_it_was_measured(finished):
+    file = finished / "reports/metrics.json"
+    card, metrics = bundle.read(finished / "models/detector"), json.loads(file.read_text())
+    assert card.scope == scope.of(metrics, sha256(file.read_bytes()).hexdigest())
+    video = card.scope.video
+    assert (video.reals + video.fakes, video.groups) == (metrics["video"]["count"], metrics["video"]["groups"])
+    assert [video.auc.value, video.auc.low] == [metrics["video"]["auc"], metrics["video"]["auc_low"]]
+    assert set(card.scope.by_method) == set(metrics["by_method"]) != set()
+    before = bundle.read(finished / "models/calibrated")
+    assert before.scope is None
+    assert before == card.model_copy(update={"scope": None})
+    for name in card.files:
+        assert (finished / "models/calibrated" / name).samefile(finished / "models/detector" / name)
+
+
 def test_the_table_of_what_is_stale_after_which_edit(dvc, project, tmp_path):
     assert stale(dvc, project) == []
     package, settings = project / "deepfake", (project / "params.yaml").read_text()
@@ -127,4 +143,4 @@ def test_a_stage_that_runs_again_makes_nothing_anew_and_is_the_last_where_its_ou
 
 def test_an_experiment_in_a_folder_of_its_own_reuses_what_is_there(dvc, project):
     output = dvc(project, "exp", "run", "--temp", "-S", "evaluate.seed=3")
-    assert ran(output) == ["code", "evaluate", "controls", "report"]
+    assert ran(output) == ["code", "evaluate", "controls", "describe", "report"]

@@ -142,7 +142,7 @@ def test_each_video_goes_through_the_whole_chain_once(tmp_path, monkeypatch, hea
         "detect": usual["detect"] | {"size": 64},
         "filter": usual["filter"] | {"min_faces": 1},
     }
-    saved_detector(tmp_path / "models/detector", [(network, settings)], prepared)
+    saved_detector(tmp_path / "models/calibrated", [(network, settings)], prepared)
     (tmp_path / "data/frames").mkdir(parents=True)
     for name, images in (("a", heads[0][:2]), ("b", heads[1][:2])):
         with video.recording(tmp_path / f"data/frames/{name}.mkv") as record:

@@ -28,9 +28,10 @@ def table(project, tmp_path, monkeypatch) -> pd.DataFrame:
     from deepfake.app.service.desk import Desk
 
     trained, videos = project / "models/detector", project / "data/demo/videos"
-    sharpened(trained / bundle.CARD)
+    sharpened(project / "models/calibrated" / bundle.CARD)
     monkeypatch.chdir(project)
-    import_module("stages.evaluate").run()
+    for name in ("evaluate", "describe"):
+        import_module(f"stages.{name}").run()
     scores = read(project / "reports/predictions.csv").set_index("video_id")["score"].to_frame("evaluate")
     paths = {name: videos / str(name) for name in scores.index}
     detector = inference.load(trained)

@@ -435,7 +435,7 @@ def test_several_seeds_make_an_ensemble(clips, tmp_path, capsys):
     run()
     assert "train: 2 networks, of epoch" in capsys.readouterr().out
     calibrate()
-    detector = load(tmp_path / "models/detector")
+    detector = load(tmp_path / "models/calibrated")
     assert len(detector.members) == 2
     assert detector.members[0].logits(faces(0, 5)) != detector.members[1].logits(faces(0, 5))
     assert capsys.readouterr().out.startswith("calibrate: validation AUC 1.000, loss ")
@@ -446,11 +446,11 @@ def test_the_detector_says_how_videos_were_prepared_for_it(clips, tmp_path, caps
     run()
     calibrate()
     assert "validation has 2 groups of people in one class, fewer than 10" in capsys.readouterr().err
-    card = json.loads((tmp_path / "models/detector/bundle.json").read_text())
+    card = json.loads((tmp_path / "models/calibrated/bundle.json").read_text())
     policy = ExtractParams(**BEFORE["extract"]).policy().model_dump(mode="json")
     assert card["params"] == {"extract": policy, "detect": BEFORE["detect"], "filter": BEFORE["filter"]}
     assert card["validation"]["videos"] == 4
-    detector = load(tmp_path / "models/detector")
+    detector = load(tmp_path / "models/calibrated")
     assert detector.members[0].settings == params(epochs=2).model_dump(mode="json")
     for label, verdict in enumerate(("real", "fake")):
         assert detector.verdict(detector.score([detector.track(faces(label, 200))])) == verdict
