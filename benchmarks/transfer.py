@@ -43,6 +43,7 @@ COPIES = {  # how large, and H.264's crf, of what a messenger sends on
     "heavy": (0.5, 32),
 }
 AS_IT_IS = "as it is"
+SEEN = ("faces", "distance", "drawn")  # of a track, beside its logit
 TEST = EvaluateParams(seed=0, resamples=1000, shuffles=1, prevalence=0.5, min_coverage=0.0)
 WORDS = "real clips, and a fake of each by every method of deepfake forge (benchmarks/transfer.py)"
 FITTED = ", on which its P(fake) and its doubt were fitted, too"
@@ -95,10 +96,10 @@ def scored(folder: Path, file: str, copy: str) -> list[dict[str, object]]:
         about: dict[str, object] = {"file": file, "copy": copy, "status": ready.status}
         voices = {track: detector.track(images) for track, images in ready.images.items()}
     rows = [
-        about | {"track": track, "logit": voice.logit, "faces": voice.faces, "distance": voice.distance}
+        about | {"track": track, "logit": voice.logit} | {name: getattr(voice, name) for name in SEEN}
         for track, voice in voices.items()
     ]
-    return rows or [about | {"track": -1, "logit": np.nan, "faces": 0, "distance": None}]
+    return rows or [about | {"track": -1, "logit": np.nan, "faces": 0, "distance": None, "drawn": None}]
 
 
 def judgements(table: pd.DataFrame, detector: inference.Detector) -> pd.DataFrame:
@@ -106,9 +107,9 @@ def judgements(table: pd.DataFrame, detector: inference.Detector) -> pd.DataFram
     names = ["file", "copy", "label", "method", "group", "source"]
     rows = []
     for about, tracks in table.groupby(names):
-        usable = tracks.dropna(subset="logit").astype({"distance": object})
-        usable["distance"] = usable["distance"].where(usable["distance"].notna(), None)
-        voices = [TrackScore((row.logit,), row.faces, row.distance) for row in usable.itertuples()]
+        usable = tracks.dropna(subset="logit").reindex(columns=["logit", *SEEN]).astype(object)
+        usable = usable.where(usable.notna(), None)
+        voices = [TrackScore((row.logit,), row.faces, row.distance, row.drawn) for row in usable.itertuples()]
         row = dict(zip(names, about, strict=True)) | {"status": tracks["status"].iloc[0], "score": np.nan}
         if voices:
             judgement = judged(detector, voices)
@@ -170,8 +171,9 @@ def column(videos: pd.DataFrame) -> dict[str, Any]:
 def calibrated(table: pd.DataFrame, detector: Path, out: Path) -> None:
     """Write the detector with the scoring that fits the logits of these videos."""
     rows = table[table["copy"].isin((AS_IT_IS, "usual"))].dropna(subset="logit")
-    columns = ["video_id", "label", "group", "track", "sequence", "logit", "faces", "distance", "member"]
+    columns = ["video_id", "label", "group", "track", "sequence", "logit", *SEEN, "member"]
     validation = rows.assign(video_id=named(rows), sequence=0, member=0)[columns].sort_values(["video_id", "track"])
+    validation = validation.dropna(axis="columns", how="all")  # what the detector does not know
     settings = yaml.safe_load(PARAMS.read_text())["calibrate"]
     with TemporaryDirectory() as scratch:
         for file in detector.iterdir():

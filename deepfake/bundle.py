@@ -30,10 +30,12 @@ from deepfake.scores import Scoring
 if TYPE_CHECKING:  # seconds to import: not for whoever joins what is there
     from torch import Tensor
 
+    from deepfake.drawings import Drawings
+
 BUILTIN = Path(__file__).parent / "builtin"  # the detector that is shipped, made by data/builtin/dvc.yaml
 NETWORKS, CARD, VALIDATION = "networks.json", "bundle.json", "validation.csv"
 SECTIONS = ("extract", "detect", "filter")  # of params.yaml: how videos are prepared
-KNOWN = ".known.safetensors"  # of the files of what faces of trainings look like
+SUFFIXES = {"known": ".known.safetensors", "drawings": ".drawings.safetensors"}  # of files that a member may have, too
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Trained:
     settings: dict[str, Any]
     epoch: int
     known: Gaussian | None = None  # what the faces of its training look like
+    drawings: "Drawings | None" = None  # what tells drawings from them
 
 
 def save_networks(
@@ -58,9 +61,10 @@ def save_networks(
         for number, member in enumerate(trained):
             card = MemberCard(weights=f"member_{number}.safetensors", settings=member.settings, epoch=member.epoch)
             save_file({name: value.contiguous() for name, value in member.state.items()}, new / card.weights)
-            if member.known is not None:
-                card = card.model_copy(update={"known": f"member_{number}{KNOWN}"})
-                member.known.save(new / card.known)
+            for field, suffix in SUFFIXES.items():
+                if (part := getattr(member, field)) is not None:
+                    card = card.model_copy(update={field: f"member_{number}{suffix}"})
+                    part.save(new / getattr(card, field))
             members.append(card)
         tables.write(new / VALIDATION, validation)
         cards.write(new / NETWORKS, NetworksCard(format=cards.FORMAT, members=members, origin=origin or Origin()))
@@ -162,7 +166,7 @@ def _named(card: Card, networks: NetworksCard) -> dict[str, Any]:
     names = {f"{CARD}: params.detect.weights": card.params["detect"].get("weights", 0)}
     for number, member in enumerate(networks.members):
         names[f"{NETWORKS}: members.{number}.weights"] = member.weights
-        names[f"{NETWORKS}: members.{number}.known"] = member.known or None
+        names |= {f"{NETWORKS}: members.{number}.{field}": getattr(member, field) or None for field in SUFFIXES}
     return {where: name for where, name in names.items() if name is not None}
 
 
@@ -175,7 +179,10 @@ def plugins(folder: Path) -> list[str]:
 
 
 def read_validation(folder: Path) -> pd.DataFrame:
-    """The logits of validation: video_id, label, group, track, sequence, logit, faces, member; distance from 4 on."""
+    """The logits of validation: video_id, label, group, track, sequence, logit, faces, member; distance from 4 on.
+
+    And drawn, the odds that it is, where somebody learnt it.
+    """
     return videos.read(folder / VALIDATION)
 
 
@@ -200,12 +207,12 @@ def join(folder: Path, detectors: Sequence[Path]) -> pd.DataFrame:
         for number, detector in enumerate(detectors):
             validations[number]["member"] += len(members)
             for member in read_networks(detector).members:
-                name = f"member_{len(members)}.safetensors"
-                link(detector / member.weights, new / name)
-                known = f"member_{len(members)}{KNOWN}" if member.known else ""
-                if known:
-                    link(detector / member.known, new / known)
-                members.append(member.model_copy(update={"weights": name, "known": known}))
+                own_files = {"weights": member.weights} | {field: getattr(member, field) for field in SUFFIXES}
+                names = {field: f"member_{len(members)}{SUFFIXES.get(field, '.safetensors')}" for field in own_files}
+                names = {field: name for field, name in names.items() if own_files[field]}
+                for field, name in names.items():
+                    link(detector / own_files[field], new / name)
+                members.append(member.model_copy(update=names))
         table = pd.concat(validations, ignore_index=True)
         tables.write(new / VALIDATION, table)
         origins = [card.origin for card in own]
@@ -227,7 +234,7 @@ def halve(folder: Path, detector: Path, licence: str = "") -> int:
     with aside(folder) as new:
         new.mkdir()
         for file in sorted(detector.iterdir()):
-            if file.suffix == ".safetensors" and not file.name.endswith(KNOWN):
+            if file.suffix == ".safetensors" and not file.name.endswith(tuple(SUFFIXES.values())):
                 state = load_file(file)
                 save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, new / file.name)
             elif file.name != CARD:

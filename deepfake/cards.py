@@ -24,6 +24,7 @@ class MemberCard(Params):
     settings: dict[str, Any]  # section train of params.yaml
     epoch: int  # that it is of, from 0
     known: str = ""  # the file of what the faces of its training look like; "": nobody noted it
+    drawings: str = ""  # the file of what tells drawings from them; "": nobody learnt it
 
 
 class Origin(Params):
@@ -74,6 +75,7 @@ class Validated(BaseModel):
     auc: float = Field(ge=0, le=1)
     untrained: str
     novelty: Novelty | None = None
+    drawn: Novelty | None = None
     selective_accuracy: dict[str, float] = {}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from deepfake.novelty import Gaussian
 from deepfake.scope import Scope
 from deepfake.scores import Scoring, TrackScore, verdict, wording
 from deepfake.video import Images
+
+if TYPE_CHECKING:
+    from deepfake.drawings import Drawings
 
 PIXELS = 2**20  # of the frames that go through a network at once, 83 of 112 px: what memory it takes is bounded
 FAULTS = (
@@ -52,6 +55,7 @@ class Member:
     network: ClipNetwork
     settings: dict[str, Any]
     known: Gaussian | None = None  # what the faces of its training look like; None: nobody noted it
+    drawings: "Drawings | None" = None  # what tells drawings from them; None: nobody learnt it
 
     def logits(self, faces: Images, order: Order | None = None) -> list[float]:
         """A logit for each sequence of a track's faces, (T, S, S, 3) uint8 RGB, in memory or mapped from a file."""
@@ -66,6 +70,10 @@ class Member:
         if self.known is None:
             return None
         return float(self.known.distance(novelty.look(faces, int(self.settings["side"]))[None])[0])
+
+    def drawn(self, faces: Images) -> float | None:
+        """The odds that a track's faces, (T, S, S, 3) uint8 RGB, are drawn, where somebody learnt it."""
+        return None if self.drawings is None else self.drawings.odds(faces)
 
 
 @dataclass(frozen=True)
@@ -92,18 +100,26 @@ class Detector:
         all_of_them = [member.logits(faces, order) for member in self.members]
         if len({len(logits) for logits in all_of_them}) > 1:
             all_of_them = [[float(np.mean(logits))] for logits in all_of_them]
-        far = [member.distance(faces) for member in self.members] if order is None else []
-        known = [distance for distance in far if distance is not None]
-        distance = float(np.mean(known)) if len(known) == len(self.members) else None
-        return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces), distance)
+        asked = self.members if order is None else ()
+        distance = _mean([member.distance(faces) for member in asked])
+        drawn = _mean([member.drawn(faces) for member in asked])
+        return TrackScore(tuple(np.mean(all_of_them, axis=0).tolist()), len(faces), distance, drawn)
 
     def novelty(self, tracks: Sequence[TrackScore]) -> float | None:
         """How far a video is from the training data: above 1, further than what was measured. None: nobody knows."""
-        known = self.validation.get("novelty")
-        far = [track.distance for track in tracks if track.distance is not None]
-        if not known or len(far) < len(tracks):
+        far = [self._beyond("novelty", [track.distance for track in tracks], tracks), self.drawn(tracks)]
+        return max((share for share in far if share is not None), default=None)
+
+    def drawn(self, tracks: Sequence[TrackScore]) -> float | None:
+        """How likely the faces are drawn and were never filmed, as odds: above 1, more than was measured."""
+        return self._beyond("drawn", [track.drawn for track in tracks], tracks)
+
+    def _beyond(self, name: str, values: Sequence[float | None], tracks: Sequence[TrackScore]) -> float | None:
+        """The mean of the tracks' values, to the bound that validation told; None where one of them is not known."""
+        known, numbers = self.validation.get(name), [value for value in values if value is not None]
+        if not known or len(numbers) < len(tracks):
             return None
-        return float(np.average(far, weights=[track.faces for track in tracks]) / known["bound"])
+        return float(np.average(numbers, weights=[track.faces for track in tracks]) / known["bound"])
 
     def score(self, tracks: Sequence[TrackScore]) -> float:
         """P(fake) of a video from its tracks, calibrated where real and fake are equally likely beforehand."""
@@ -164,7 +180,8 @@ def load(folder: Path, or_builtin: bool = False) -> Detector:
         except FAULTS as error:
             reason = shorten(str(error), 200)  # one line: torch lists every weight that does not fit
             raise cards.broken(folder, f"{member.weights}: {reason}") from None
-        members.append(Member(network.to(device()).eval(), member.settings, known_of(folder, member)))
+        seen = known_of(folder, member), drawings_of(folder, member)
+        members.append(Member(network.to(device()).eval(), member.settings, *seen))
     params = card.params
     if weights := params["detect"]["weights"]:  # it lies in the bundle, wherever that is
         params = params | {"detect": params["detect"] | {"weights": str(folder / weights)}}
@@ -179,6 +196,24 @@ def known_of(folder: Path, member: cards.MemberCard) -> Gaussian | None:
         return Gaussian.load(folder / member.known)
     except FAULTS as error:
         raise cards.broken(folder, f"{member.known}: {shorten(str(error), 200)}") from None
+
+
+def drawings_of(folder: Path, member: cards.MemberCard) -> "Drawings | None":
+    """What tells drawings from the faces of a member's training; None where nobody learnt it. Raises UserError."""
+    if not member.drawings:
+        return None
+    from deepfake.drawings import Drawings  # half a second to import
+
+    try:
+        return Drawings.load(folder / member.drawings).to(device())
+    except FAULTS as error:
+        raise cards.broken(folder, f"{member.drawings}: {shorten(str(error), 200)}") from None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where one of them is, or there are none."""
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers and len(numbers) == len(values) else None
 
 
 def architecture(settings: Mapping[str, Any]) -> Architecture:

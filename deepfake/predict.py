@@ -217,6 +217,8 @@ def doubt(judgement: scoring.Judgement, detector: Detector) -> str:
     """Why a verdict is "inconclusive"; "" where it is not."""
     if detector.untrained:
         return f"this detector did not learn to tell fakes: {detector.untrained}"
+    if judgement.drawn:
+        return "the faces look drawn or rendered, and not filmed: this detector learnt from faces that were filmed"
     if judgement.novelty is not None and judgement.novelty > 1:
         return (
             f"unlike the training data: {judgement.novelty:.1f} times as far from it as videos may be of this detector"

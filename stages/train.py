@@ -55,7 +55,9 @@ def run(
     if not is_first():
         return
     settings = p.model_dump(mode="json")
-    trained = [bundle.Trained(best.network.state_dict(), settings, best.epoch, best.known) for best in learnt]
+    trained = [
+        bundle.Trained(best.network.state_dict(), settings, best.epoch, best.known, best.drawings) for best in learnt
+    ]
     validation = pd.concat([best.validation.assign(member=number) for number, best in enumerate(learnt)])
     bundle.save_networks(networks, trained, validation, origin(table, files, p))
     epochs = " and ".join(f"epoch {best.epoch}" for best in learnt)

@@ -79,7 +79,7 @@ def test_the_folder_holds_weights_and_cards_that_a_person_can_read(saved):
     assert sorted(file.name for file in saved.iterdir()) == sorted([CARD, NETWORKS, VALIDATION, WEIGHTS])
     card, networks = (json.loads((saved / name).read_text()) for name in (CARD, NETWORKS))
     assert card["scoring"] == {"tracks": "max", "slope": 2.0, "intercept": 0.0, "doubt": 0.0}
-    assert networks["members"] == [{"weights": WEIGHTS, "settings": TRAIN, "epoch": 0, "known": ""}]
+    assert networks["members"] == [{"weights": WEIGHTS, "settings": TRAIN, "epoch": 0, "known": "", "drawings": ""}]
     assert set(load_file(saved / WEIGHTS)) == set(Network(architecture(TRAIN)).state_dict())
 
 

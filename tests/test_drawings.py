@@ -1,16 +1,26 @@
 """drawings: what is drawn is told from what was filmed, by weights that saw photographs, and said as a reason."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
-from small import architecture
+import yaml
+from small import architecture, network
 
-from deepfake import drawings
+from deepfake import bundle, drawings, inference
 from deepfake.base.errors import UserError
+from deepfake.calibrate import CalibrateParams, fit
 from deepfake.drawings import Drawings
+from deepfake.measures.scoring import judged
+from deepfake.predict import doubt
 from deepfake.pseudo import drawing
 from deepfake.pseudo.degrade import Degradation
+from deepfake.scores import Scoring, TrackScore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -113,3 +123,92 @@ def test_of_a_track_some_faces_are_looked_at_spread_over_it(count):
     chosen = drawings.some(faces)[:, 0, 0, 0].tolist()
     assert chosen == sorted(set(chosen))
     assert (chosen[0], chosen[-1], len(chosen)) == (0, count - 1, min(count, drawings.FRAMES))
+
+
+# ---- in a detector
+
+
+@pytest.fixture(scope="module")
+def knowing(fitted, tmp_path_factory) -> Path:
+    """An untrained detector that tells drawings, and takes the odds of 2 for too many."""
+    folder = tmp_path_factory.mktemp("models")
+    usual = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())["train"]
+    a = architecture()
+    trained = bundle.Trained(network().state_dict(), usual | a.model_dump(mode="json"), 0, None, fitted)
+    rows = pd.DataFrame({"video_id": ["a", "f"], "label": [0, 1], "group": ["a", "f"], "track": 0, "sequence": 0})
+    bundle.save_networks(folder / "networks", [trained], rows.assign(logit=[-1.0, 1.0], faces=4, member=0))
+    params = {"extract": {}, "detect": {"weights": None}, "filter": {}}
+    figures = {"auc": 1.0, "untrained": "", "drawn": {"bound": 2.0}}
+    bundle.save(folder / "detector", folder / "networks", params, Scoring(tracks="mean"), figures)
+    return folder / "detector"
+
+
+def test_a_detector_brings_along_what_tells_drawings(fitted, knowing, tmp_path):
+    (images,) = photographs(1, seed=5)
+    expected = pytest.approx(fitted.odds(images), rel=1e-4)
+    detector = inference.load(knowing)
+    assert detector.track(images).drawn == expected
+    assert detector.track(images, lambda places: places[::-1]).drawn is None  # of no use: the faces are the same
+    bundle.halve(tmp_path / "small", knowing)
+    assert inference.load(tmp_path / "small").track(images).drawn == expected
+    table = bundle.join(tmp_path / "networks", [knowing, knowing])
+    assert len(table) == 4
+    bundle.save(
+        tmp_path / "both",
+        tmp_path / "networks",
+        bundle.read(knowing).params,
+        Scoring(tracks="mean"),
+        {"auc": 1.0, "untrained": ""},
+    )
+    both = inference.load(tmp_path / "both")
+    assert [member.drawn(images) for member in both.members] == [expected, expected]
+
+
+def test_a_video_that_looks_drawn_gets_no_verdict_and_the_reason(knowing):
+    detector = inference.load(knowing)
+    filmed, painted = ([TrackScore((3.0,), 10, None, odds)] for odds in (1.0, 4.0))
+    assert detector.novelty(filmed) == pytest.approx(0.5)
+    assert detector.novelty(painted) == pytest.approx(2.0)
+    sure, unsure = judged(detector, filmed), judged(detector, painted)
+    assert sure.score == unsure.score
+    assert (sure.verdict, unsure.verdict) == ("fake", "inconclusive")
+    assert "drawn or rendered" in doubt(unsure, detector)
+    assert not doubt(sure, detector)
+
+
+def test_the_further_of_both_counts(knowing):
+    detector = inference.load(knowing)
+    detector = replace(detector, validation=detector.validation | {"novelty": {"bound": 1.0}})
+    for distance, odds in ((3.0, 1.0), (0.5, 6.0)):
+        tracks = [TrackScore((0.0,), 10, distance, odds)]
+        assert detector.novelty(tracks) == pytest.approx(3.0)
+        assert judged(detector, tracks).drawn == (odds > 2)
+    assert detector.novelty([TrackScore((0.0,), 10, 0.5, 1.0), TrackScore((0.0,), 10)]) is None
+
+
+def test_both_bounds_share_the_false_alarms():
+    number = np.arange(200)
+    rng = np.random.default_rng(0)
+    about = {"label": number % 2, "group": number.astype(str), "track": 0, "sequence": 0, "faces": 4, "member": 0}
+    about |= {"video_id": number.astype(str), "logit": rng.normal(size=200) + number % 2}
+    odds = {"distance": rng.gamma(9.0, size=200), "drawn": rng.gamma(2.0, size=200)}
+    p = CalibrateParams(tracks="mean", calibrator="none", abstain=0, min_groups=2, resamples=100, seed=0)
+    known = fit(pd.DataFrame(about | odds), p)[1]
+    beyond = (odds["distance"] > known["novelty"]["bound"]) | (odds["drawn"] > known["drawn"]["bound"])
+    assert known["novelty"]["false_alarms"] + known["drawn"]["false_alarms"] == pytest.approx(0.05, abs=0.01)
+    assert beyond.mean() <= 0.05
+    assert "drawn" not in fit(pd.DataFrame(about | {"distance": odds["distance"]}), p)[1]
+
+
+def test_a_file_that_is_another_is_said_to_be_broken(knowing, tmp_path):
+    for name, content in (("cut", b"12345"), ("other", (knowing / "member_0.safetensors").read_bytes())):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in knowing.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        (folder / "member_0.drawings.safetensors").write_bytes(content)
+        card = json.loads((folder / bundle.CARD).read_text())
+        card["files"]["member_0.drawings.safetensors"] = bundle._digest(folder / "member_0.drawings.safetensors")
+        (folder / bundle.CARD).write_text(json.dumps(card))
+        with pytest.raises(UserError, match=r"a broken bundle: member_0\.drawings\.safetensors"):
+            inference.load(folder)

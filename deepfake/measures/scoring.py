@@ -27,6 +27,7 @@ class Judgement:
     score: float  # P(fake), rounded as it is written
     verdict: str  # "fake" or "real": the frozen threshold, on the score that is shown; or "inconclusive"
     novelty: float | None = None  # above 1: unlike the training data, and "inconclusive" whatever the score
+    drawn: bool = False  # the faces are unlike it for being drawn
 
 
 def judged(detector: "Detector", tracks: Iterable[TrackScore]) -> Judgement:
@@ -34,7 +35,8 @@ def judged(detector: "Detector", tracks: Iterable[TrackScore]) -> Judgement:
     own = list(tracks)
     score, novelty = round(detector.score(own), DIGITS), detector.novelty(own)
     unlike = novelty is not None and novelty > 1
-    return Judgement(score, "inconclusive" if unlike else detector.verdict(score), novelty)
+    drawn = (detector.drawn(own) or 0.0) > 1
+    return Judgement(score, "inconclusive" if unlike else detector.verdict(score), novelty, drawn)
 
 
 def scores(
