@@ -15,7 +15,7 @@ from deepfake.base import tables
 from deepfake.base.errors import UserError
 from deepfake.base.params import Params
 
-TEST = "the test split, which no training and no calibration has seen"
+TEST = "the test split of its data"
 WHOLE, SEEN, HELD_OUT = "all test videos", "seen in training", "held out of training"
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
