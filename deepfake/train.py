@@ -160,7 +160,7 @@ def known_of(train: Tracks, p: TrainParams, side: int) -> Gaussian | None:
 def drawings_of(train: Tracks, p: TrainParams) -> Drawings:
     """What tells drawings from the reals of train; of at most MOST tracks, by chance."""
     chosen = some(train, (train.table["copy"] == 0) & (train.table["label"] == 0), p.seed)
-    return Drawings.fit([train[index] for index in chosen], p, train.forging.degradation, p.seed)
+    return Drawings.fit([train[index] for index in chosen], p, train.forging, p.seed)
 
 
 def some(train: Tracks, rows: "pd.Series[bool]", seed: int) -> list[int]:

@@ -19,6 +19,7 @@ from deepfake.drawings import Drawings
 from deepfake.measures.scoring import judged
 from deepfake.predict import doubt
 from deepfake.pseudo import drawing
+from deepfake.pseudo.blend import Forging
 from deepfake.pseudo.degrade import Degradation
 from deepfake.scores import Scoring, TrackScore
 
@@ -67,8 +68,7 @@ def test_all_frames_are_drawn_alike_and_the_same_draw_draws_the_same():
 
 def test_a_real_and_its_drawing_are_degraded_alike():
     still = np.full((2, 64, 64, 3), 90, np.uint8)  # of which every drawing is the same picture, or another colour
-    noisy = Degradation(noise=1.0)
-    pairs = drawings.examples((still, (0, 0)), noisy)
+    pairs = drawings.examples((still, (0, 0)), Forging(smooth=1.0, itself=0.0, degradation=Degradation(noise=1.0)))
     assert pairs.shape == (drawings.COPIES, 2, 2, 64, 64, 3)
     grain = pairs.astype(float).std((-3, -2)).mean(-1)  # of each: COPIES, 2, T
     assert (grain > 0.5).all()
@@ -86,7 +86,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fitted(weights) -> Drawings:
     a = architecture(encoder="timm", backbone=BACKBONE, pretrained=str(weights), side=96)
-    return Drawings.fit(photographs(40, seed=1), a, Degradation(), seed=0)
+    return Drawings.fit(photographs(40, seed=1), a, Forging(), seed=0)
 
 
 def test_drawings_of_what_it_never_saw_are_told(fitted):
@@ -114,7 +114,7 @@ def test_the_layers_are_those_of_the_weights_as_they_were(fitted, weights):
 
 def test_without_weights_of_photographs_there_is_nothing_to_tell_them_by():
     with pytest.raises(UserError, match="weights from photographs"):
-        Drawings.fit(photographs(3, seed=0), architecture(), Degradation(), seed=0)
+        Drawings.fit(photographs(3, seed=0), architecture(), Forging(), seed=0)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])

@@ -103,3 +103,5 @@ def doubts(card: "Card") -> Iterator[str]:
     scope = card.scope and card.scope.model_dump(mode="json")
     model = {"untrained": validation["untrained"], "validation": validation, "scope": scope}
     yield from words.doubts({"score": None}, model)
+    if validation.get("drawn"):
+        yield "Drawn or rendered faces are told by `deepfake predict` alone, not by this page."
