@@ -1,9 +1,9 @@
 """drawings: whether a face is drawn or rendered and was never filmed, by what its encoder saw before it learnt.
 
 A network that learns to tell fakes forgets what does not tell them. Weights from photographs of all things know a
-drawing at a glance: so their first layers are kept as they were, and a line is laid between the faces of the training,
-as they are or forged (pseudo/blend.py), and drawings that are made of them (pseudo/drawing.py), all through the same
-degradations: neither what is compressed nor what is forged is to be taken for drawn.
+drawing at a glance: so their first layers are kept as they were, and a line is laid between the faces of the training
+and drawings that are made of them (pseudo/drawing.py), both through the same degradations: what is compressed is not to
+be taken for drawn. With forged faces among the first, tried, fewer drawings are told.
 
 Sources: Hendrycks et al., "Deep anomaly detection with outlier exposure", ICLR 2019; the mean and the spread of a
 layer's channels tell a style, Huang and Belongie, "Arbitrary style transfer in real-time", ICCV 2017.
@@ -26,13 +26,14 @@ from deepfake.base.errors import UserError
 from deepfake.clips import resized
 from deepfake.models.encoders import timm as timm_encoder
 from deepfake.models.network import Architecture, side_of
-from deepfake.pseudo import blend, degrade, drawing
-from deepfake.pseudo.blend import Forging, Sample
+from deepfake.pseudo import degrade, drawing
+from deepfake.pseudo.blend import Forging
+from deepfake.pseudo.degrade import Degradation
 from deepfake.video import Images
 
 STRIDE = 16  # px of a face to one of the layer that is looked at
 FRAMES = 4  # of a track, at most, that are looked at
-COPIES = 4  # of each face that is learnt from
+COPIES = 2  # of each face that is learnt from
 STRENGTH = 0.01  # of the logistic regression: it is held back, for drawings are of more kinds than those it learns
 BATCH = 32  # faces
 LINE = ("centre", "scale", "weight", "bias")
@@ -99,7 +100,7 @@ class Drawings(nn.Module):
         before = timm_encoder.build(a).net.state_dict()
         own.layers.load_state_dict({name: _half(before[name]) for name in own.layers.state_dict()})
         todo = [(np.asarray(some(faces)), (seed, number)) for number, faces in enumerate(tracks)]
-        images = parallel.run(partial(examples, forging=forging), todo, "drawings")
+        images = parallel.run(partial(examples, degradation=forging.degradation), todo, "drawings")
         features = np.concatenate([own.features(both.reshape(-1, *both.shape[-3:])) for both in images])
         drawn = np.concatenate([np.indices(both.shape[:3])[1].ravel() for both in images])
         centre, scale = features.mean(0), np.maximum(features.std(0), 1e-6)
@@ -138,13 +139,12 @@ def some(faces: Images) -> Images:
     return np.asarray(faces[np.unique(np.linspace(0, len(faces) - 1, FRAMES).round().astype(int))])
 
 
-def examples(job: tuple[Images, tuple[int, int]], forging: Forging) -> Images:
-    """(COPIES, 2, T, S, S, 3): a track's faces, by turns as they are and forged, and drawings, both degraded alike."""
+def examples(job: tuple[Images, tuple[int, int]], degradation: Degradation) -> Images:
+    """(COPIES, 2, T, S, S, 3): a track's faces and drawings of them, both degraded alike."""
     faces, seed = job
     rng = np.random.default_rng(seed)
     pairs = []
-    for number in range(COPIES):
-        filmed = blend.forged(Sample(faces), rng, forging)[number % 2]
-        step = degrade.drawn(forging.degradation, faces.shape[1], rng)
-        pairs.append([step(filmed), step(drawing.drawn(faces, rng))])
+    for _ in range(COPIES):
+        step = degrade.drawn(degradation, faces.shape[1], rng)
+        pairs.append([step(faces), step(drawing.drawn(faces, rng))])
     return np.asarray(pairs, np.uint8)

@@ -68,7 +68,7 @@ def test_all_frames_are_drawn_alike_and_the_same_draw_draws_the_same():
 
 def test_a_real_and_its_drawing_are_degraded_alike():
     still = np.full((2, 64, 64, 3), 90, np.uint8)  # of which every drawing is the same picture, or another colour
-    pairs = drawings.examples((still, (0, 0)), Forging(smooth=1.0, itself=0.0, degradation=Degradation(noise=1.0)))
+    pairs = drawings.examples((still, (0, 0)), Degradation(noise=1.0))
     assert pairs.shape == (drawings.COPIES, 2, 2, 64, 64, 3)
     grain = pairs.astype(float).std((-3, -2)).mean(-1)  # of each: COPIES, 2, T
     assert (grain > 0.5).all()
