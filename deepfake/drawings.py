@@ -36,6 +36,8 @@ FRAMES = 4  # of a track, at most, that are looked at
 COPIES = 2  # of each face that is learnt from
 STRENGTH = 0.01  # of the logistic regression: it is held back, for drawings are of more kinds than those it learns
 BATCH = 32  # faces
+WIDEST = 1024  # px of a face
+HINT = "encoder: timm, backbone: tf_efficientnet_lite0, pretrained"
 LINE = ("centre", "scale", "weight", "bias")
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -55,7 +57,12 @@ class Drawings(nn.Module):
         super().__init__()
         self.backbone, self.side = backbone, side
         layers: Any = timm.create_model(backbone, num_classes=0)
-        self.level = [info["reduction"] for info in layers.feature_info].index(STRIDE)
+        strides = [info["reduction"] for info in getattr(layers, "feature_info", ())]
+        if STRIDE not in strides or not hasattr(layers, "prune_intermediate_layers"):
+            raise UserError(
+                f"train.drawings: {backbone} has no layer of stride {STRIDE} that it can be cut after", HINT
+            )
+        self.level = strides.index(STRIDE)
         layers.prune_intermediate_layers([self.level], prune_head=True)
         self.layers = layers.eval()
         config = timm.get_pretrained_cfg(backbone)
@@ -95,7 +102,7 @@ class Drawings(nn.Module):
         from sklearn.linear_model import LogisticRegression  # half a second to import, and only those who fit need it
 
         if a.encoder != "timm" or not a.pretrained:
-            raise UserError("params.yaml: train.drawings needs weights from photographs", "encoder: timm, pretrained")
+            raise UserError("params.yaml: train.drawings needs weights from photographs", HINT)
         own = cls(str(a.backbone), side_of(a))
         before = timm_encoder.build(a).net.state_dict()
         own.layers.load_state_dict({name: _half(before[name]) for name in own.layers.state_dict()})
@@ -121,6 +128,8 @@ class Drawings(nn.Module):
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        if not 0 < int(about["side"]) <= WIDEST:
+            raise ValueError(f"side: {about['side']} px is no size of a face")
         own = cls(about["backbone"], int(about["side"]))
         wanted = {name for name, value in own.state_dict().items() if value.ndim}
         if wanted != set(state):

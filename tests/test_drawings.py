@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 import yaml
+from safetensors.torch import save_file
 from small import architecture, network
 
 from deepfake import bundle, drawings, inference
@@ -115,6 +116,21 @@ def test_the_layers_are_those_of_the_weights_as_they_were(fitted, weights):
 def test_without_weights_of_photographs_there_is_nothing_to_tell_them_by():
     with pytest.raises(UserError, match="weights from photographs"):
         Drawings.fit(photographs(3, seed=0), architecture(), Forging(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("about", "fault"),
+    [
+        ({"backbone": BACKBONE, "side": "100000"}, "no size of a face"),
+        ({"backbone": "vgg11", "side": "96"}, "layer of stride|missing or too many"),
+        ({"backbone": "no_such", "side": "96"}, "no_such"),
+        ({}, "backbone|side"),
+    ],
+)
+def test_a_file_of_another_network_is_refused(tmp_path, about, fault):
+    save_file({name: torch.zeros(1) for name in drawings.LINE}, tmp_path / "a.safetensors", about)
+    with pytest.raises((UserError, *inference.FAULTS), match=fault):
+        Drawings.load(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])
