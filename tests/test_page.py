@@ -125,7 +125,7 @@ def test_a_video_is_seen_to_be_judged_by_two_detectors_and_what_they_say_is_kept
     assert first["y"] == second["y"]  # side by side
     assert first["x"] < second["x"]
     assert page.get_by_text("· probability of forgery").count() == 2
-    assert page.get_by_text("would be guessing").count() == 2  # doubts
+    assert page.get_by_text("would be guessing").count() == 4  # doubts: of each as the test is, and as it is sent on
     page.locator(".stVegaLiteChart canvas, .stVegaLiteChart svg").first.wait_for()  # the timeline
     if find_spec("captum"):
         page.get_by_text("What speaks for that score").first.click()

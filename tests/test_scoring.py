@@ -29,6 +29,9 @@ class Detector:
     def novelty(self, tracks):
         return None
 
+    def drawn(self, tracks):
+        return None
+
     def verdict(self, score):
         return "fake" if score >= 0.5 else "real"
 
