@@ -248,6 +248,15 @@ def test_a_case_with_a_value_of_another_kind_is_said_to_be_broken(deepfake, tmp_
     assert complaint.startswith(f"error: filed: a broken case: {name}: {fault}")
 
 
+def test_every_reason_to_take_a_video_for_unlike_has_its_false_alarms():
+    validation = {"untrained": "", "auc": 0.7, "novelty": {"false_alarms": 0.031, "videos": 60}}
+    validation |= {"drawn": {"false_alarms": 0.047, "videos": 61}}
+    facts = {"detector": {"validation": validation, "scope": None}, "test": None}
+    [rows] = [part.rows for part in pages.errors(facts) if isinstance(part, pages.Table)]
+    assert ("Videos like its own that are taken for unlike", "at most 3.1%, from 60 videos") in rows
+    assert ("Videos like its own that are taken for drawn", "at most 4.7%, from 61 videos") in rows
+
+
 # ---- the file's own words
 
 

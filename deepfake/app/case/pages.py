@@ -194,9 +194,14 @@ def errors(f: Facts) -> Iterator[Text | Table]:
         (f"Validation, balanced accuracy on the {float(share):.0%} it is surest of", f"{value:.3f}")
         for share, value in v.get("selective_accuracy", {}).items()
     ]
-    if known := v.get("novelty"):
-        text = f"at most {known['false_alarms']:.1%}, from {known['videos']} videos"
-        rows.append(("Videos like its own that are taken for unlike", text))
+    rows += [
+        (
+            f"Videos like its own that are taken for {kind}",
+            f"at most {known['false_alarms']:.1%}, from {known['videos']} videos",
+        )
+        for kind, known in (("unlike", v.get("novelty")), ("drawn", v.get("drawn")))
+        if known
+    ]
     yield Table((), rows)
     own, quoted = f["detector"]["scope"], f["test"]
     if own:
