@@ -17,7 +17,7 @@ import dataclasses
 import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,6 +58,8 @@ class Row:
     more: bool = False  # with the people of the second folder
     redrawn: bool = False  # by the other generators
     centre: float = 0.0  # how much the mean logit of a pair counts, squared: what both share is to say nothing
+    steps: float = 1.0  # of those of the others
+    sharp: float = 0.0  # px: from crops alone that were at least so large in their pictures
 
 
 NONE = dict.fromkeys(("before", "native", "blur", "noise", "tone", "sharpen", "resize", "jpeg", "video", "again"), 0.0)
@@ -74,6 +76,10 @@ ROWS = {
     "heavier degradation": Row(forging={"degradation": HEAVY}),
     "more people": Row(more=True),
     "larger generators": Row(redrawn=True),
+    "large pictures alone": Row(sharp=200),
+    "160 px": Row(train={"side": 160}),
+    "160 px (seed 1)": Row(train={"side": 160}, seed=1),
+    "160 px (seed 2)": Row(train={"side": 160}, seed=2),
     "128 px": Row(train={"side": 128}),
     "96 px": Row(train={"side": 96}),
     "from scratch": Row(train={"pretrained": False}),
@@ -85,6 +91,10 @@ ROWS = {
         }
     ),
     "small CNN": Row(train={"encoder": "small_cnn", "backbone": None, "pretrained": False}),
+    "a third of the steps": Row(steps=1 / 3),
+    "three times the steps": Row(steps=3),
+    "norms alone": Row(train={"trainable": "norm_only"}),
+    "last 20 layers": Row(train={"trainable": "last_20_layers"}),
     "smoothed labels": Row(train={"smoothing": 0.1}),
     "pairs centred": Row(centre=0.1),
     "pairs centred more": Row(centre=1.0),
@@ -144,6 +154,17 @@ def joined(tracks: Tracks, more: Tracks) -> Tracks:
     return dataclasses.replace(tracks, table=table, files=tracks.files + more.files)
 
 
+def large(tracks: Tracks, pipeline: Path, side: float) -> Tracks:
+    """Those whose crops were at least `side` px in their pictures."""
+    if not side:
+        return tracks
+    margin = yaml.safe_load((pipeline / "params.yaml").read_text())["detect"]["margin"]
+    kept = tables.read(pipeline / "data" / "kept.parquet")
+    widths = kept.groupby(["video_id", "track"])["width"].min() * (1 + 2 * margin)
+    own = pd.MultiIndex.from_frame(tracks.table[["video_id", "track"]])
+    return tracks.where(pd.Series(widths.reindex(own).to_numpy() >= side, index=tracks.table.index))
+
+
 def varied(tracks: Tracks, forging: dict[str, Any]) -> Tracks:
     """With other settings of how fakes are made."""
     settings = tracks.forging.model_dump()
@@ -195,6 +216,7 @@ def trained(
 
     from deepfake.learning.learner import loss_of, optimizer_of, refresh_norms
     from deepfake.models.network import Network, to_clips
+    from deepfake.models.weights import freeze
     from deepfake.train import TrainParams
 
     began = time.perf_counter()
@@ -205,11 +227,12 @@ def trained(
     torch.manual_seed(row.seed)
     p = TrainParams.model_validate(settings | row.train)
     network = Network(p).to(there)
+    freeze(network.encoder, p.trainable)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA))
     optimizer = optimizer_of(list(network.parameters()), p)
     parts = [np.load(folder / f"{kind}.npy", mmap_mode="r")[:count] for kind, count in kinds.items()]
     known = torch.cat([torch.from_numpy(np.array(part)).to(there) for part in parts])
-    steps = draws // BATCH
+    steps = round(draws * row.steps) // BATCH
     rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     chance = torch.Generator().manual_seed(row.seed)
     rounds = -(-steps * BATCH // len(known))
@@ -282,7 +305,7 @@ def rows(arguments: argparse.Namespace) -> None:
     plain = tracks_of(arguments.pipeline, None)
     variants: dict[str, list[str]] = {}
     for name, row in chosen.items():
-        variants.setdefault(repr((row.forging, row.more, row.redrawn)), []).append(name)
+        variants.setdefault(repr((row.forging, row.more, row.redrawn, row.sharp)), []).append(name)
     weights = plain.forging.weights() | ({} if plain.redrawn else {"drawn": 0.0})
     spawn = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as scratch, ProcessPoolExecutor(arguments.at_once, mp_context=spawn) as trainers:
@@ -291,6 +314,7 @@ def rows(arguments: argparse.Namespace) -> None:
             row, began = chosen[members[0]], time.perf_counter()
             tracks = varied(tracks_of(arguments.pipeline, arguments.redrawn) if row.redrawn else plain, row.forging)
             tracks = joined(tracks, tracks_of(arguments.more, None)) if row.more else tracks
+            tracks = large(tracks, arguments.pipeline, row.sharp)
             folder = Path(scratch, str(number))
             folder.mkdir()
             alone = any(len(chosen[name].without) == len(KINDS) - 1 for name in members)
@@ -302,8 +326,9 @@ def rows(arguments: argparse.Namespace) -> None:
                 kinds = dict.fromkeys(kinds, arguments.pairs) if len(kinds) == 1 else kinds
                 of = (folder, kinds, arguments.pairs * arguments.epochs, settings, arguments.crops)
                 waiting.append(trainers.submit(trained, name, chosen[name], *of))
-        for number in range(len(waiting)):  # what is there is kept, whatever becomes of the rest
-            pd.concat([task.result() for task in waiting[: number + 1]]).to_csv(arguments.out, index=False)
+        for _ in as_completed(waiting):  # what is there is kept, whatever becomes of the rest
+            there = [task.result() for task in waiting if task.done()]
+            pd.concat(there).to_csv(arguments.out, index=False)
 
 
 def table(arguments: argparse.Namespace) -> None:

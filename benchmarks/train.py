@@ -151,7 +151,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as name:
         tracks = clips(Path(name), a.side, a.frames)
-        sequences = Sequences(tracks, p.frames, p.flip)
+        sequences = Sequences(tracks, p.frames, p.sampling, p.flip)
         drawn = Batches(tracks.table, batch_size=p.batch_size, draws=1, pairs=True, seed=0)
         loader = torch.utils.data.DataLoader(sequences, batch_sampler=drawn, collate_fn=sequences.collate, **loading())
         batches = [tuple(part.to(device) for part in batch) for batch in loader]

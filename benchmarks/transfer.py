@@ -1,6 +1,7 @@
 """transfer: does a detector find fakes of methods that it was not trained on? By method, before and after messengers.
 
     python benchmarks/transfer.py DETECTOR FORGED... [--logits FILE.csv] [--out FILE.md] [--copies light,usual,heavy]
+    python benchmarks/transfer.py DETECTOR FORGED... --sources hdtf --copies 0.5:23,0.25:23
 
 Each FORGED is what `deepfake forge REAL_DIR FORGED --method NAME` leaves. Their reals are the same and are scored once.
 Every video is scored as `deepfake predict` would, as it is and as messengers would send it: scaled down and encoded
@@ -70,11 +71,19 @@ def listed(folders: list[Path]) -> pd.DataFrame:
     )
 
 
+def how(copy: str) -> tuple[float, int]:
+    """How large a copy is, and its crf: by its name, or as SCALE:CRF."""
+    if copy in COPIES:
+        return COPIES[copy]
+    scale, _, crf = copy.partition(":")
+    return float(scale), int(crf)
+
+
 def sent(file: Path, copy: str, folder: Path) -> Path:
     """The file, or what arrives of it."""
     if copy == AS_IT_IS:
         return file
-    scale, crf = COPIES[copy]
+    scale, crf = how(copy)
 
     def frames() -> Iterator[video.Images]:
         for frame in video.read(file):
@@ -120,7 +129,7 @@ def judgements(table: pd.DataFrame, detector: inference.Detector) -> pd.DataFram
 
 def parts(videos: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame, pd.DataFrame]]:
     """Of each copy its reals beside the fakes of nobody, of each method, and of all: copy, method, reals, fakes."""
-    for copy in [AS_IT_IS, *COPIES]:
+    for copy in sorted(set(videos["copy"]), key=lambda copy: ([AS_IT_IS, *COPIES, copy].index(copy), copy)):
         part = videos[videos["copy"] == copy]
         reals, fakes = (part[part["label"] == label] for label in (0, 1))
         if len(part):
@@ -212,16 +221,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--calibrated", type=Path, help="a new folder")
     parser.add_argument("--scope", type=Path, help="a new folder")
-    parser.add_argument("--copies", default="light,usual,heavy", help="of " + ", ".join(COPIES))
+    parser.add_argument("--copies", default="light,usual,heavy", help=f"{', '.join(COPIES)}, or SCALE:CRF")
+    parser.add_argument("--sources", default="", help="only the videos of sources whose names hold this")
     arguments = parser.parse_args()
     videos, detector = listed(arguments.forged), bundle.home(arguments.detector)
+    videos = videos[videos["source"].str.contains(arguments.sources, regex=False)]
     if arguments.logits and arguments.logits.is_file():
         table = pd.read_csv(arguments.logits)
     else:
         copies = [copy for copy in arguments.copies.split(",") if copy]
+        of_fakes = [copy for copy in copies if copy == "usual" or copy not in COPIES]
         todo = [(row.file, AS_IT_IS) for row in videos.itertuples()]
         todo += list(product(videos["file"][videos["label"] == 0], copies))
-        todo += list(product(videos["file"][videos["label"] == 1], [c for c in copies if c == "usual"]))
+        todo += list(product(videos["file"][videos["label"] == 1], of_fakes))
         results = Parallel(n_jobs=jobs(), verbose=1)(delayed(scored)(detector, *pair) for pair in todo)
         table = pd.DataFrame([row for rows in results for row in rows])
         if arguments.logits:

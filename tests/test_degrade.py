@@ -47,6 +47,16 @@ def test_a_crop_comes_back_to_its_place(face):
         assert np.abs(out.astype(int) - face)[:, 20:-20, 20:-20].mean() < 25
 
 
+@pytest.mark.parametrize("side", [64, 160, 224])
+def test_a_crop_is_filmed_at_the_same_sizes_however_large_it_is_stored(side):
+    low, high = degrade.NATIVE
+    filmed = [
+        np.linalg.det(degrade._views(side, np.random.default_rng(seed))[0][:, :2]) ** 0.5 * side for seed in range(99)
+    ]
+    assert low <= min(filmed) < low * 1.1
+    assert high / 1.1 < max(filmed) <= high
+
+
 @pytest.mark.parametrize(
     ("codec", "fine", "coarse"), [("libx264", 16, 38), ("mpeg1video", 2, 20), ("mpeg2video", 2, 20), ("mpeg4", 2, 20)]
 )

@@ -38,7 +38,7 @@ from deepfake.learning.learner import Learner, validated, video_scores
 from deepfake.train import TrainParams, fit
 
 folder, settings, epoch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-out = Path(os.environ.get("OUT", folder))
+out = Path(os.environ.get("MADE_IN", folder))
 torch.set_num_threads(1)
 step = Learner.training_step
 
@@ -200,7 +200,7 @@ def test_two_equal_trainings_at_once_end_alike_and_one_waits_for_the_other(folde
     for name in ("a", "b"):
         (folder / name).mkdir()
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(program, folder, p, OUT=str(folder / name)) for name in ("a", "b")]
+        jobs = [pool.submit(program, folder, p, MADE_IN=str(folder / name)) for name in ("a", "b")]
         assert [job.result() for job in jobs] == [0, 0]
     first, second = (torch.load(folder / name / "made.pth", weights_only=True)[0] for name in ("a", "b"))
     assert same(first, second)

@@ -21,7 +21,7 @@ from deepfake.video import Images
 Step = Callable[[Images], Images]
 
 KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
-NATIVE = (0.6, 1.8)  # how large a face was filmed, to how large its crop is stored
+NATIVE = (96, 288)  # px that the crop of a face has where it was filmed, however large it is stored
 ROOM = 1.2  # what is filmed around the crop, to its side
 TILT = 6  # degrees, standard deviation: a face's on its frame, whose pixels and blocks lie straight
 NUDGE = (0.05, 0.03)  # scale and shift of the crop, as detectors vary
@@ -111,7 +111,7 @@ def _through(steps: Sequence[Step], images: Images) -> Images:
 
 def _views(side: int, rng: np.random.Generator) -> tuple[Floats, Floats, int]:
     """The similarity from the crop to the frame it was filmed on, that from there to a crop again, the frame's side."""
-    scale = float(np.exp(rng.uniform(*np.log(NATIVE))))
+    scale = float(np.exp(rng.uniform(*np.log(NATIVE)))) / side
     canvas = max(64, round(side * scale * ROOM / 2) * 2)
     there = _similar(scale, rng.normal(0, TILT), side, canvas, rng.uniform(-0.5, 0.5, 2) * 16)
     nudge = _similar(
