@@ -14,7 +14,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,17 +44,17 @@ def drawn(path: Path, seconds: int, side: tuple[int, int], head: int, still: boo
     """A head of `head` px that moves over noise of (height, width) px, 25 frames a second; the camera moves, or not."""
     shown = [cv2.resize(image, (head, head)) for image in render(0, PERSON)]
     rng = np.random.default_rng(0)
-    ground = cv2.GaussianBlur(rng.integers(0, 256, (side[0], 2 * side[1], 3)).astype(np.uint8), None, 2)
+    ground = cv2.GaussianBlur(rng.integers(0, 256, (side[0], 2 * side[1], 3)).astype(np.uint8), (0, 0), 2)
     grain = rng.normal(0, 0 if still else 3, (8, *side, 3)).astype(np.int8)
 
-    def frames():
+    def frames() -> Iterator[video.Images]:
         for number in range(seconds * 25):
             pan = 0 if still else round(side[1] / 4 * (1 + np.sin(number / 60)))
             image = ground[:, pan : pan + side[1]].copy()
             left = (side[1] - head) // 2 + round(side[1] / 40 * np.sin(number / 25))
             top = (side[0] - head) // 2
             image[top : top + head, left : left + head] = shown[number % 32 if number % 32 < 16 else 31 - number % 32]
-            yield cv2.add(image, grain[number % 8], dtype=cv2.CV_8U)
+            yield np.asarray(cv2.add(image, grain[number % 8], dtype=cv2.CV_8U), np.uint8)
 
     video.encode(path, frames(), 25.0)
     return path
@@ -63,17 +64,17 @@ def repeated(path: Path, source: Path, seconds: int) -> Path:
     """The packets of a short video again and again, until it is so long."""
     with av.open(source) as given, av.open(path, "w") as target:
         stream = given.streams.video[0]
-        copy = target.add_stream_from_template(stream)
+        copy, base = target.add_stream_from_template(stream), stream.time_base or Fraction(1, 25)
         packets = [
             (bytes(packet), packet.pts, packet.dts, packet.is_keyframe)
             for packet in given.demux(stream)
-            if packet.dts is not None
+            if packet.pts is not None and packet.dts is not None
         ]
-        length = max(pts for _, pts, _, _ in packets) + int(1 / (25 * stream.time_base))
-        for turn in range(round(seconds / float(length * stream.time_base))):
+        length = max(pts for _, pts, _, _ in packets) + int(1 / (25 * base))
+        for turn in range(round(seconds / float(length * base))):
             for content, pts, dts, key in packets:
                 packet = av.Packet(content)
-                packet.pts, packet.dts, packet.time_base = pts + turn * length, dts + turn * length, stream.time_base
+                packet.pts, packet.dts, packet.time_base = pts + turn * length, dts + turn * length, base
                 packet.is_keyframe, packet.stream = key, copy
                 target.mux(packet)
     return path

@@ -35,9 +35,11 @@ def plain(listing: Path, out: Path) -> None:
     """The plain script: of {video: kept frames}, JPEG files of frames and faces; prints how many faces it found."""
     import dlib
 
-    spec = find_spec("face_recognition_models")  # not by deepfake.faces, with which OpenCV's own kernels are left out
+    # not by deepfake.faces, with which OpenCV's own kernels are left out
+    package = find_spec("face_recognition_models")
     detector = dlib.get_frontal_face_detector()
-    predictor = dlib.shape_predictor(str(Path(spec.origin).parent / "models/shape_predictor_68_face_landmarks.dat"))
+    models = Path(str(package and package.origin)).parent / "models"
+    predictor = dlib.shape_predictor(str(models / "shape_predictor_68_face_landmarks.dat"))
     with_face = 0
     for name, wanted in json.loads(listing.read_text()).items():
         folder = out / Path(name).name
@@ -51,7 +53,7 @@ def plain(listing: Path, out: Path) -> None:
                 cv2.imwrite(str(folder / f"{index:05d}.jpg"), frame)
             index += 1
         for file in sorted(folder.glob("*.jpg")):
-            image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
+            image = cv2.cvtColor(np.asarray(cv2.imread(str(file))), cv2.COLOR_BGR2RGB)
             boxes = detector(image, 1)
             with_face += bool(boxes)
             for number, box in enumerate(boxes):
@@ -148,7 +150,7 @@ def enlarged(files: list[Path], folder: Path, count: int) -> None:
 def measure(title: str, source: Path, arguments: argparse.Namespace, goal: float) -> None:
     """One set of clips, both ways in turn; prints the ratios."""
     files = sorted(file for file in source.iterdir() if file.suffix in video.SUFFIXES)
-    sampling = {"sampling": "stride", "stride": 1} if arguments.every else {"sampling": "count"}
+    sampling: dict[str, object] = {"sampling": "stride", "stride": 1} if arguments.every else {"sampling": "count"}
     sampling["frames_per_video"] = arguments.frames
     policy = extract.Policy.model_validate({"fps": 1.0, "stride": 1, "max_side": None, "crf": 0} | sampling)
     clips = {str(file): extract.pick([f.time for f in video.read(file)], policy) for file in files}

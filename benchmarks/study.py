@@ -215,7 +215,7 @@ def trained(
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     from deepfake.learning.learner import loss_of, optimizer_of, refresh_norms
-    from deepfake.models.network import Network, to_clips
+    from deepfake.models.network import Network, side_of, to_clips
     from deepfake.models.weights import freeze
     from deepfake.train import TrainParams
 
@@ -226,9 +226,9 @@ def trained(
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(row.seed)
     p = TrainParams.model_validate(settings | row.train)
-    network = Network(p).to(there)
+    network, side = Network(p).to(there), side_of(p)
     freeze(network.encoder, p.trainable)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA))  # type: ignore[no-untyped-call]
     optimizer = optimizer_of(list(network.parameters()), p)
     parts = [np.load(folder / f"{kind}.npy", mmap_mode="r")[:count] for kind, count in kinds.items()]
     known = torch.cat([torch.from_numpy(np.array(part)).to(there) for part in parts])
@@ -242,9 +242,9 @@ def trained(
 
     def sized(images: torch.Tensor) -> torch.Tensor:
         """(N, S, S, 3) uint8 as clips of a frame, (N, 1, side, side, 3) uint8."""
-        if p.side != images.shape[1]:
+        if side != images.shape[1]:
             planes = images.permute(0, 3, 1, 2).float()
-            planes = functional.interpolate(planes, (p.side, p.side), mode="bilinear", antialias=True)
+            planes = functional.interpolate(planes, (side, side), mode="bilinear", antialias=True)
             images = planes.round().clamp(0, 255).byte().permute(0, 2, 3, 1)
         return images.unsqueeze(1)
 
@@ -261,7 +261,7 @@ def trained(
         logits = logits.float()
         loss = loss_of(logits, labels, p, 1.0) + row.centre * logits.view(BATCH, 2).mean(1).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), p.clip)
         optimizer.step()
         rates.step()

@@ -31,7 +31,7 @@ def faces_of(path: Path, frames: int, scratch: Path) -> tuple[int, pd.DataFrame]
         row = extract.keep(path, Path(folder, "frames.mkv"), kept)
         rows = detect.tracks(Path(folder, "frames.mkv"), Path(folder), settings) if row["kept"] else []
     faces = pd.DataFrame(rows).assign(video_id=str(path)) if rows else pd.DataFrame()
-    return row["kept"], filter.judge(faces, filter.FilterParams(**SETTINGS["filter"])) if rows else faces
+    return row["kept"], filter.with_reasons(faces, filter.FilterParams(**SETTINGS["filter"])) if rows else faces
 
 
 def line(kind: str, files: list[Path], frames: int, scratch: Path) -> str:

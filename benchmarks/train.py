@@ -103,7 +103,7 @@ def bare(p: TrainParams, batches: list[tuple[Tensor, Tensor, Tensor]], epochs: i
             optimizer.zero_grad()
             with torch.autocast(device.type, kind or torch.float32, enabled=kind is not None):
                 loss = loss_of(network(to_clips(faces), mask), labels, p, 1.0)
-            scaler.scale(loss).backward()
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             scaler.step(optimizer)
             scaler.update()
     synchronize()
