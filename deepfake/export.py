@@ -21,11 +21,14 @@ from deepfake.base.errors import UserError
 from deepfake.models.network import Architecture, Network, side_of
 
 PARITY = 1e-4  # of a logit: how far an exported network may be from the one that it is made of
+COARSE = 0.1  # of a logit: further off, in 8 bits, what was fitted on the logits is said not to hold
 OPSET = 20  # of ONNX: the oldest that PyTorch's exporter needs, for runtimes that are not the newest
 
 
-def export(folder: Path, out: Path, *, int8: bool = False) -> list[float]:
-    """Write the detector with its networks as ONNX files beside its weights: a member's largest difference of logits.
+def export(folder: Path, out: Path, *, int8: bool = False) -> dict[str, list[float]]:
+    """Write the detector with its networks as ONNX files beside its weights.
+
+    By backend, onnx and int8: how far logits are from PyTorch's, the largest of each member over clips of noise.
 
     The new folder stands wherever a detector does. int8: also with 8 bits for each weight, and for activations, whose
     ranges are measured as they come. Raises UserError for a network that cannot be exported.
@@ -33,15 +36,18 @@ def export(folder: Path, out: Path, *, int8: bool = False) -> list[float]:
     folder = bundle.home(folder)
     bundle.vacant(out, folder)
     card, loaded = bundle.read(folder), inference.load(folder)
-    differences = []
+    differences: dict[str, list[float]] = {backend: [] for backend in ("onnx", "int8")[: 1 + int8]}
     with TemporaryDirectory() as scratch:
         networks = Path(scratch, "networks")
         bundle.join(networks, [folder])
         for entry, member in zip(bundle.read_networks(networks).members, loaded.members, strict=True):
             plain = networks / sessions.name_of(entry.weights, "onnx")
-            differences.append(write(plain, member))
+            differences["onnx"].append(write(plain, member))
             if int8:
-                quantize(plain, networks / sessions.name_of(entry.weights, "int8"))
+                coarse = networks / sessions.name_of(entry.weights, "int8")
+                quantize(plain, coarse)
+                clips = examples(inference.architecture(member.settings))
+                differences["int8"].append(apart(member.network, sessions.Session(coarse), clips))
         bundle.save(out, networks, loaded.params, card.scoring, card.validation, card.scope)
     return differences
 

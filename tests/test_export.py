@@ -1,5 +1,6 @@
 """export: a network and its ONNX file say the same of clips of any number and length; int8 says nearly so."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -105,8 +106,9 @@ def both(tmp_path_factory, saved_detector) -> tuple[Path, Path]:
     ]
     saved_detector(folder / "detector", members, PREPARED, slope=2.0)
     differences = export.export(folder / "detector", folder / "exported", int8=True)
-    assert len(differences) == 2
-    assert max(differences) < export.PARITY
+    assert {backend: len(far) for backend, far in differences.items()} == {"onnx": 2, "int8": 2}
+    assert max(differences["onnx"]) < export.PARITY
+    assert 0 < max(differences["int8"]) < 0.05
     return folder / "detector", folder / "exported"
 
 
@@ -137,6 +139,15 @@ def test_a_file_tells_nothing_of_the_machine_that_made_it(both):
 def test_eight_bits_take_less_room(both):
     sizes = {file.name: file.stat().st_size for file in both[1].glob("member_0*")}
     assert sizes["member_0.int8.onnx"] < 0.4 * sizes["member_0.onnx"]
+
+
+@pytest.mark.parametrize("coarse", [0.0, 1.0])
+def test_what_eight_bits_cost_is_said_where_it_is_much(both, tmp_path, deepfake, monkeypatch, coarse):
+    monkeypatch.setattr(export, "COARSE", coarse)
+    code, said, complained = deepfake("export", both[0], "--out", tmp_path / "out", "--onnx", "--int8")
+    assert code == 0
+    assert re.search(r"2 networks, furthest from PyTorch's logits: onnx \de-\d+, int8 0\.0\d+ -> ", said)
+    assert ("P(fake) was not calibrated for it" in complained) == (coarse == 0)
 
 
 @needs_onnx

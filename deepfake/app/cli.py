@@ -144,8 +144,11 @@ def export(
     from deepfake import export
 
     differences = export.export(detector, out, int8=int8)
-    shown = printable(str(out))
-    print(f"export: {len(differences)} networks, logits within {max(differences):.1g} of PyTorch's -> {shown}")
+    said = ", ".join(f"{backend} {max(far):.1g}" for backend, far in differences.items())
+    number = len(differences["onnx"])
+    print(f"export: {number} networks, furthest from PyTorch's logits: {said} -> {printable(str(out))}")
+    if max(differences.get("int8", [0.0])) > export.COARSE:
+        print("warning: 8 bits move logits so far that P(fake) was not calibrated for it", file=sys.stderr)
 
 
 @app.command()
